@@ -1,0 +1,54 @@
+# Every command sets up what it needs from a bare python3 (3.11 or newer), make and a package index.
+PYTHON ?= python3
+UV     := .tools/bin/uv
+LOCK   := versions.lock
+
+export BENTOML_DO_NOT_TRACK := true
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo serve bench setup test check lock clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv-serve/.ready  ## serve, predict, evaluate and weigh the bundled models, end to end (no torch, no data)
+	.venv-serve/bin/python -m benchmarks demo
+
+serve: .venv-serve/.ready  ## leave the service running on http://localhost:3000 (PORT=… for another)
+	.venv-serve/bin/python -m bentoml serve . --port $(or $(PORT),3000)
+
+bench: .venv-serve/.ready  ## micro-benchmarks, load per model, and the HTML report
+	.venv-serve/bin/python -m benchmarks
+
+setup: .venv/.ready  ## everything for development: training, export, tests
+
+test: .venv/.ready .venv-serve/.ready  ## everything CI runs
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
+	.venv/bin/python -m pytest
+	.venv-serve/bin/python -m benchmarks demo --seconds 2
+
+lock: $(UV)  ## resolve the versions again, for every supported Python
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --group dev --upgrade --output-file $(LOCK)
+
+clean:  ## remove environments and generated files
+	rm -rf .venv .venv-serve .tools runs artifacts benchmarks/runs
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Weighbridge needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .tools || { echo "python3 cannot make virtual environments (Debian: apt install python3-venv)"; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+# .venv-serve has no torch: what runs there proves that serving does not need it.
+.venv-serve/.ready: $(UV) pyproject.toml $(LOCK)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-serve
+	$(UV) pip install --quiet --python .venv-serve --constraint $(LOCK) --group bench
+	@touch $@
+
+.venv/.ready: $(UV) pyproject.toml $(LOCK)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python .venv --constraint $(LOCK) --group dev
+	@touch $@

@@ -1,0 +1,1 @@
+"""Weighs what `service` serves; knows nothing of how models were made."""

@@ -1,0 +1,62 @@
+"""The ways a graph can be executed, behind one small contract: uint8 images in, probabilities out.
+
+A runtime knows nothing of HTTP, labels or cards. Each lives in one file here, is imported only when asked for,
+and says how to install what it misses. `RUNTIMES` is the whole list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class RuntimeUnavailable(RuntimeError):
+    """This runtime or device cannot be used on this machine; the message says what is missing and the cure."""
+
+
+class Runtime(Protocol):
+    """An opened model. Calls are thread-safe; one call is one batch."""
+
+    name: str      # key in RUNTIMES
+    version: str   # of the library that executes the graph
+    device: str    # "cpu" or "cuda", what the session really opened on
+    threads: int   # intra-op threads
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (batch, classes), float32, for images (batch, height, width, channels), uint8."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeSpec:
+    """A row of RUNTIMES: the file format it reads and the function that opens it."""
+
+    format: str
+    opener: str   # "module:function"; the function takes (path, *, device, threads)
+
+
+RUNTIMES: dict[str, RuntimeSpec] = {
+    "onnxruntime": RuntimeSpec(format="onnx", opener="service.runtimes.ort:open_model"),
+    "torchscript": RuntimeSpec(format="torchscript", opener="service.runtimes.script:open_torchscript"),
+    "torchexport": RuntimeSpec(format="pt2", opener="service.runtimes.script:open_exported"),
+}
+
+
+def open_model(runtime: str, path: Path, *, device: str = "cpu", threads: int = 1) -> Runtime:
+    """Open the graph at `path` with the named runtime on `device` ("cpu" or "cuda").
+
+    Raises ValueError for an unknown name, RuntimeUnavailable where this machine cannot run it.
+    """
+    try:
+        spec = RUNTIMES[runtime]
+    except KeyError:
+        raise ValueError(f"unknown runtime {runtime!r}; known are {', '.join(RUNTIMES)}") from None
+    module, function = spec.opener.split(":")
+    opener = getattr(import_module(module), function)
+    opened: Runtime = opener(path, device=device, threads=threads)
+    return opened

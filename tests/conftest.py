@@ -1,0 +1,24 @@
+"""Shared parts of the tests: a toy artifact, and which tests this machine can run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # before anything imports bentoml
+
+if importlib.util.find_spec("torch") is None:
+    collect_ignore = ["training", "export"]
+
+
+@pytest.fixture
+def toy_models(tmp_path: Path) -> Path:
+    """A model root that holds `toy@1`: 4x4 grey, classes dark and bright."""
+    from toy import write_toy
+
+    root = tmp_path / "models"
+    write_toy(root)
+    return root
