@@ -1,0 +1,207 @@
+"""From a finished training run to a served artifact: export, gate, measure, and only then the card.
+
+    folder = publish(run, root, formats=("onnx", "torchscript"))
+
+Everything is written into a hidden staging folder that takes its final name `root/name/version` in one rename, after
+the card. A reader of `root` therefore sees a complete artifact or none. A run below its recipe's floor, in train mode,
+or with failed parity is refused with the amount, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.accuracy import measure_accuracy
+from export.golden import write_golden
+from export.parity import check_parity
+from export.provenance import made_by, training_facts
+from export.to_onnx import to_onnx
+from export.to_torch import to_exported, to_torchscript
+from export.wrapped import Wrapped
+from service.card import (
+    CardError,
+    Format,
+    InputSpec,
+    ModelCard,
+    ModelFile,
+    Parity,
+    is_version_folder,
+    read_card,
+    sha256_of,
+    write_card,
+)
+from service.runtimes import RUNTIMES, open_model
+from training.architectures import build_network
+from training.datasets import DATASETS, load_split
+from training.runs import Run
+
+FILES: dict[Format, str] = {"onnx": "model.onnx", "torchscript": "model.pt", "pt2": "model.pt2"}
+RUNTIME_FOR: dict[str, str] = {spec.format: runtime for runtime, spec in RUNTIMES.items()}
+PROBE_IMAGES = 256  # enough for every parity batch and the golden vectors
+
+
+class ExportRefused(ValueError):
+    """The run may not be served; the message says why and by how much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What `publish` did: the artifact's folder and card, and whether it had been there already."""
+
+    folder: Path
+    card: ModelCard
+    existed: bool
+
+
+def publish(
+    run: Run, root: Path, *, formats: Sequence[Format], say: Callable[[str], None] = lambda _: None
+) -> Published:
+    """Export `run` into `root`, as the next version of its name unless the newest already holds the same weights.
+
+    `say` receives one line per step. Raises ExportRefused, ParityError or ValueError; then nothing was published.
+    """
+    if not formats or "onnx" not in formats:
+        raise ValueError("formats must include onnx: the card's accuracy is measured on it")
+    facts = training_facts(run)
+    newest = newest_version(root / run.recipe.name)
+    if newest is not None and _same(newest[1], facts, formats):
+        return Published(folder=newest[0], card=newest[1], existed=True)
+
+    version = newest[1].version + 1 if newest else 1
+    family = root / run.recipe.name
+    family.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=family))
+    try:
+        # Named as the final folder, so that the card can be read back and verified where it lies.
+        folder = staging / family.name / str(version)
+        folder.mkdir(parents=True)
+        card = _build(run, folder, version, formats, facts, say)
+        folder.chmod(0o755)
+        final = family / str(version)
+        folder.rename(final)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Published(folder=final, card=card, existed=False)
+
+
+def newest_version(family: Path) -> tuple[Path, ModelCard] | None:
+    """The highest complete version under `root/name`, or None. Folders without a readable card do not count."""
+    if not family.is_dir():
+        return None
+    for folder in sorted(filter(is_version_folder, family.iterdir()), key=lambda path: -int(path.name)):
+        try:
+            return folder, read_card(folder)
+        except CardError:
+            continue
+    return None
+
+
+def _same(card: ModelCard, facts: dict[str, object], formats: Sequence[Format]) -> bool:
+    have = {file.format for file in card.files}
+    return card.training.get("weights_sha256") == facts["weights_sha256"] and set(formats) <= have
+
+
+def _build(
+    run: Run,
+    folder: Path,
+    version: int,
+    formats: Sequence[Format],
+    facts: dict[str, object],
+    say: Callable[[str], None],
+) -> ModelCard:
+    recipe, data = run.recipe, DATASETS[run.recipe.dataset]
+    network = build_network(recipe)
+    network.load_state_dict(run.load_weights())
+    module = Wrapped(network, *recipe.normalization).eval()
+    images = load_split(recipe.dataset, "train").images[:PROBE_IMAGES]
+
+    def eager(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            probabilities: NDArray[np.float32] = module(torch.from_numpy(batch.copy())).numpy()
+        return probabilities
+
+    files, parities = [], []
+    for format in formats:  # noqa: A001 - the card's own word for it
+        path = folder / FILES[format]
+        _write(format, module, torch.from_numpy(images[:2].copy()), path, metadata(run, version, data.classes))
+        parity = check_parity(eager, path, format=format, runtime=RUNTIME_FOR[format], images=images)
+        say(f"{format}: {path.stat().st_size / 1000:,.0f} kB, within {parity.max_abs_diff:.1e} of eager")
+        files.append(
+            ModelFile(format=format, path=path.name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+        )
+        parities.append(parity)
+
+    score = measure_accuracy(
+        open_model("onnxruntime", folder / FILES["onnx"]), dataset=recipe.dataset, split="test"
+    )
+    say(f"accuracy {score.accuracy:.2%} [{score.low:.2%}, {score.high:.2%}] on {score.count:,} test images")
+    refuse_below_floor(recipe.name, score.accuracy, recipe.floor)
+    card = ModelCard(
+        name=recipe.name,
+        version=version,
+        description=recipe.description,
+        architecture=recipe.architecture,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        macs=count_macs(module, images[:1]),
+        input=InputSpec(height=data.height, width=data.width, channels=data.channels),
+        classes=data.classes,
+        files=tuple(files),
+        golden=write_golden(folder, eager, images),
+        parity=tuple(parities),
+        score=score,
+        recipe=recipe.to_dict(),
+        training=facts,
+        made_by=made_by(),
+    )
+    write_card(folder, card)
+    return card
+
+
+def refuse_below_floor(name: str, accuracy: float, floor: float) -> None:
+    """Raise ExportRefused when `accuracy` is below `floor` (both fractions)."""
+    if accuracy < floor:
+        raise ExportRefused(
+            f"{name}: accuracy {accuracy:.2%} is {100 * (floor - accuracy):.2f} points below its floor {floor:.2%}"
+        )
+
+
+def metadata(run: Run, version: int, classes: Sequence[str]) -> dict[str, str]:
+    """What is written inside the ONNX file, for whoever meets it without its card."""
+    return {
+        "name": run.recipe.name,
+        "version": str(version),
+        "classes": "\n".join(classes),
+        "input": "uint8 NHWC, 0..255, normalisation inside",
+        "output": "softmax probabilities",
+        "dataset": run.recipe.dataset,
+        "architecture": run.recipe.architecture,
+        "recipe_fingerprint": run.recipe.fingerprint,
+        "seed": str(run.seed),
+        "protocol": run.protocol,
+    }
+
+
+def count_macs(module: torch.nn.Module, images: NDArray[np.uint8]) -> int:
+    """Multiply-accumulates of one forward pass over `images`, matrix products and convolutions only."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(torch.from_numpy(images.copy()))
+    return counter.get_total_flops() // (2 * len(images))
+
+
+def _write(format: Format, module: Wrapped, example: torch.Tensor, path: Path, inside: dict[str, str]) -> None:  # noqa: A002
+    if format == "onnx":
+        to_onnx(module, example, path, inside)
+    elif format == "torchscript":
+        to_torchscript(module, example, path)
+    else:
+        to_exported(module, example, path)
