@@ -1,0 +1,50 @@
+"""Starting and stopping child processes so that none is ever left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.cores import pinned
+
+ROOT = Path(__file__).resolve().parent.parent
+GRACE = 10.0  # seconds between asking and killing
+
+
+def start(
+    command: Sequence[str], *, log: Path, cores: tuple[int, ...] = (), environment: Mapping[str, str] | None = None,
+    stdout: int | None = None, cwd: Path = ROOT,
+) -> subprocess.Popen[str]:
+    """Start `command` in its own process group, pinned, with stderr (and stdout, unless given) in `log`."""
+    with pinned(cores), log.open("ab") as file:
+        return subprocess.Popen(  # noqa: S603 - our own commands, no shell
+            list(command), cwd=cwd, env={**os.environ, **(environment or {})}, text=True,
+            stdin=subprocess.DEVNULL, stdout=file if stdout is None else stdout, stderr=file,
+            start_new_session=True,  # Ctrl-C reaches only us; we decide in which order things end
+        )
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a child and everything it started: ask the leader, wait, then kill what is left of its group."""
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # the group id is the leader's; nothing of ours may survive it
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+def last_lines(log: Path, count: int = 15) -> str:
+    """The end of a log, indented, for error messages."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return "  (no output)"
+    return "\n".join(f"  {line}" for line in lines[-count:]) or "  (no output)"

@@ -1,0 +1,90 @@
+"""The request bodies: real labelled test images, encoded to bytes long before any clock runs.
+
+A clock that includes the client's own PNG encoder measures the client. So the bytes are made once, stored in one
+file, and only sliced while the load runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Payloads:
+    """Bodies and what is true about them."""
+
+    content_type: str
+    bodies: list[bytes]
+    labels: NDArray[np.int16]
+    images: NDArray[np.int32]   # index of each body in its split
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """One (height, width, channels) image as PNG."""
+    return _pillow(image, "PNG")
+
+
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    """One (height, width, channels) image as JPEG, quality 90."""
+    return _pillow(image, "JPEG", quality=90)
+
+
+def raw(image: NDArray[np.uint8]) -> bytes:
+    """The pixels themselves, height x width x channels."""
+    return image.tobytes()
+
+
+ENCODERS: dict[str, tuple[str, Callable[[NDArray[np.uint8]], bytes]]] = {
+    "png": ("image/png", png),
+    "jpeg": ("image/jpeg", jpeg),
+    "raw": ("application/octet-stream", raw),
+}
+
+
+def encode(body: str, images: NDArray[np.uint8], labels: NDArray[np.int64], *, limit: int, seed: int) -> Payloads:
+    """At most `limit` bodies of the kind `body`, chosen and ordered by `seed` from uint8 (N, H, W, C) `images`."""
+    try:
+        content_type, encoder = ENCODERS[body]
+    except KeyError:
+        raise ValueError(f"unknown body {body!r}; known are {', '.join(ENCODERS)}") from None
+    chosen = np.random.default_rng(seed).permutation(len(images))[:limit].astype(np.int32)
+    return Payloads(content_type, [encoder(images[i]) for i in chosen], labels[chosen].astype(np.int16), chosen)
+
+
+def write_payloads(path: Path, payloads: Payloads) -> str:
+    """Store the bodies in one file; returns the SHA-256 over them, which goes into the result."""
+    joined = b"".join(payloads.bodies)
+    np.savez(
+        path,
+        content_type=np.array(payloads.content_type),
+        data=np.frombuffer(joined, dtype=np.uint8),
+        ends=np.cumsum([len(body) for body in payloads.bodies]),
+        labels=payloads.labels,
+        images=payloads.images,
+    )
+    return hashlib.sha256(joined).hexdigest()
+
+
+def read_payloads(path: Path) -> Payloads:
+    """Read what `write_payloads` stored."""
+    with np.load(path, allow_pickle=False) as stored:
+        data, ends = stored["data"].tobytes(), stored["ends"].tolist()
+        bodies = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        return Payloads(str(stored["content_type"]), bodies, stored["labels"], stored["images"])
+
+
+def _pillow(image: NDArray[np.uint8], form: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, form, **options)
+    return buffer.getvalue()

@@ -1,0 +1,46 @@
+"""When requests are sent: arrival times that depend on a seed and a rate, and never on how the server feels.
+
+Users in the outside world do not wait for each other's answers, so the load generator must not either. Poisson
+arrivals are what many independent users make together; constant arrivals are the kinder, less honest variant.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrival = Literal["poisson", "constant"]
+MICROSECONDS = 1_000_000
+
+
+def arrivals(kind: Arrival, rate: float, seconds: float, seed: int) -> NDArray[np.int64]:
+    """Intended send times in microseconds from the start, ascending, all below `seconds`.
+
+    `rate` is in requests per second. The same arguments give the same schedule on every machine.
+    """
+    if not (rate > 0 and seconds > 0):
+        raise ValueError(f"a schedule needs a positive rate and duration, got {rate}/s for {seconds} s")
+    if kind == "constant":
+        times = np.arange(int(rate * seconds)) / rate
+    elif kind == "poisson":
+        times = _poisson(rate, seconds, np.random.default_rng(seed))
+    else:
+        raise ValueError(f"unknown arrival process {kind!r}; known are poisson, constant")
+    return (times * MICROSECONDS).astype(np.int64)
+
+
+def _poisson(rate: float, seconds: float, random: np.random.Generator) -> NDArray[np.float64]:
+    """Exponential gaps, drawn in blocks until they span the duration."""
+    times = np.empty(0)
+    while times.size == 0 or times[-1] < seconds:
+        gaps = random.exponential(1 / rate, size=int(rate * seconds) + 64)
+        times = np.concatenate([times, (times[-1] if times.size else 0.0) + np.cumsum(gaps)])
+    return times[times < seconds]
+
+
+def image_order(images: int, requests: int, seed: int) -> NDArray[np.int32]:
+    """Which image each request carries: a seeded shuffle, begun again when every image had its turn."""
+    order = np.random.default_rng((seed, 1)).permutation(images)  # (seed, 1): independent of the arrival times
+    return np.resize(order, requests).astype(np.int32)
