@@ -1,0 +1,48 @@
+"""The networks. Each takes normalised float images (N, C, H, W) and returns logits (N, classes).
+
+    build_network(recipe)    the network of a recipe, freshly initialised from torch's global generator
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from training.architectures.cnn import StagedCNN
+from training.architectures.fastnet import FastNet
+from training.architectures.gated import GatedCNN
+from training.architectures.initial import initialise
+from training.architectures.mixer import ReportMixer
+from training.architectures.mlp import MLP
+from training.architectures.tinyvgg import TinyVGG
+from training.datasets import DATASETS
+from training.recipe import Recipe
+
+# Each is called as Class((channels, height, width), classes, **recipe.shape).
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "mlp": MLP,
+    "tinyvgg": TinyVGG,
+    "mixer": ReportMixer,
+    "cnn": StagedCNN,
+    "gated-cnn": GatedCNN,
+    "fastnet": FastNet,
+}
+
+
+def build_network(recipe: Recipe) -> nn.Module:
+    """The untrained network, in train mode, on the default device. Seed torch first where that matters."""
+    facts = DATASETS[recipe.dataset]
+    try:
+        network = ARCHITECTURES[recipe.architecture](
+            (facts.channels, facts.height, facts.width), len(facts.classes), **recipe.shape
+        )
+    except TypeError as error:
+        raise ValueError(f"recipe {recipe.name}: shape {dict(recipe.shape)} does not fit: {error}") from error
+    initialise(network, recipe.init)
+    return network
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trainable numbers in a network."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -1,0 +1,94 @@
+"""How this machine runs a recipe: device, precision, memory format, threads. Never part of a recipe's fingerprint.
+
+A run records what was chosen, and a resumed run goes on with the same choice on the same kind of device; two runs with
+one execution and one seed end in the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from training.recipe import Recipe
+
+# Networks whose time goes into convolutions or large products. Small MLPs gain nothing from bf16: measured slower.
+HEAVY = ("mixer", "cnn", "gated-cnn", "fastnet")
+CONVOLUTIONAL = ("cnn", "gated-cnn", "fastnet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """The machine's side of a run. `threads` counts torch's CPU threads."""
+
+    device: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16"]      # bf16: autocast; weights and optimiser stay fp32
+    channels_last: bool
+    fused: bool                             # the optimiser's one-kernel step, where it has one
+    threads: int
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as torch names it."""
+        return torch.device(self.device)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context of a forward pass."""
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on the device, in the memory format."""
+        if self.channels_last:
+            return network.to(device=self.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return network.to(self.torch_device)
+
+    def apply(self) -> None:
+        """Set torch's process-wide switches: threads, and kernels that give the same bits each time."""
+        torch.set_num_threads(self.threads)
+        if self.device == "cuda":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
+            torch.backends.cudnn.benchmark = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def choose(recipe: Recipe, *, device: str = "auto", threads: int | None = None) -> Execution:
+    """A plan that suits the recipe and this machine; ValueError when the device asked for is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    kind: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    bf16 = recipe.architecture in HEAVY and _has_bf16(kind)
+    return Execution(
+        device=kind,
+        precision="bf16" if bf16 else "fp32",
+        channels_last=recipe.architecture in CONVOLUTIONAL,
+        fused=True,
+        threads=threads or usable_cores(),
+    )
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _has_bf16(device: str) -> bool:
+    """Whether bf16 products run in hardware; emulated ones are slower than fp32."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and "avx512_bf16" in cpu_flags()
+
+
+def cpu_flags() -> frozenset[str]:
+    """Flags of the first core as Linux reports them; empty elsewhere."""
+    try:
+        with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a pseudo-file, read line by line
+            for line in file:
+                if line.startswith(("flags", "Features")):
+                    return frozenset(line.split(":", 1)[1].split())
+    except OSError:
+        pass
+    return frozenset()

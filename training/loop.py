@@ -1,0 +1,246 @@
+"""The training loop: epochs, a saved state after each, and a result at the end. Parses nothing and prints nothing.
+
+    train(Task(recipe, seed=0, protocol="clean"), execution=choose(recipe), watcher=Silent())
+
+A run that is interrupted anywhere starts again after its last finished epoch and ends in the same bits, because
+everything an epoch depends on is in the saved state or a function of (seed, epoch, batch).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from training import checkpoint, provenance
+from training.architectures import count_parameters
+from training.execution import Execution
+from training.learner import Learner
+from training.material import Material
+from training.recipe import Recipe
+from training.runs import Run, open_run, run_folder
+from training.scoring import Score, score
+
+SHOW_EVERY_S = 0.2  # asking for the running loss waits for the device, so it is asked for rarely
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to train. `root` is where runs lie; None: as the environment says."""
+
+    recipe: Recipe
+    seed: int = 0
+    protocol: str = "clean"
+    root: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies or will lie."""
+        return run_folder(self.recipe, seed=self.seed, protocol=self.protocol, root=self.root)
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes on. Rates are trained images per second."""
+
+    def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
+        """A run starts or is resumed after `epochs_done` epochs of `images` each."""
+
+    def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
+        """Running means of the current epoch, a few times per second."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """An epoch is finished and saved; its line of the history."""
+
+
+def train(task: Task, *, execution: Execution, watcher: Watcher, deadline: float = math.inf) -> Run | None:
+    """Train `task` to its end and return the run; None when the next epoch would end after `deadline`.
+
+    `deadline` is a time of time.monotonic(). One epoch is always finished, so that every call gets further. A
+    complete run is returned as it is. Raises MissingDataset, and ValueError when the saved state does not fit.
+    """
+    if (complete := open_run(task.folder)) is not None:
+        return complete
+    with checkpoint.locked(task.folder):
+        state = checkpoint.load_state(task.folder)
+        if state and state["execution"]["device"] == execution.device:
+            execution = Execution(**state["execution"])  # the same bits need the same kernels
+        session = _Session(task, execution, state)
+        if not session.run(watcher, deadline):
+            return None
+        session.finish()
+    return open_run(task.folder)
+
+
+class _Session:
+    """One process's work on a run, from where the saved state left it."""
+
+    def __init__(self, task: Task, execution: Execution, state: dict[str, Any] | None) -> None:
+        execution.apply()
+        self.task, self.execution = task, execution
+        self.protocol = task.recipe.protocol(task.protocol)
+        device = execution.torch_device
+        self.material = Material.load(task.recipe, self.protocol, seed=task.seed, device=device)
+        steps = task.recipe.epochs * len(self.material.batches)
+        self.learner = Learner(task.recipe, execution, seed=task.seed, steps=steps)
+        self.history: list[dict[str, Any]] = []
+        self.past: list[dict[str, Any]] = []
+        if state:
+            self._take_up(state)
+        self.record = {
+            "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "first_epoch": len(self.history) + 1,
+            "wall_s": 0.0,
+            "execution": asdict(execution),
+            "machine": provenance.machine(),
+            "versions": provenance.versions(),
+            "commit": provenance.commit(),
+        }
+        self.began = time.monotonic()
+
+    def run(self, watcher: Watcher, deadline: float) -> bool:
+        """Train the epochs that are left; False when time ran out before the last."""
+        watcher.begin(self.task, self.execution, len(self.material.batches.labels), len(self.history))
+        for epoch in range(len(self.history), self.task.recipe.epochs):
+            started = time.monotonic()
+            self.history.append(self._epoch(epoch, watcher))
+            self._save()
+            watcher.epoch(self.history[-1])
+            now = time.monotonic()
+            if epoch + 1 < self.task.recipe.epochs and now + (now - started) > deadline:
+                return False
+        return True
+
+    def finish(self) -> None:
+        """Score the final weights in fp32 and write the result. Under `clean`, the test split's only use."""
+        scores = {"train": self._score_final("train")}
+        if self.material.held_out is not None:
+            scores["held-out"] = self._score_final("held-out")
+        if self.protocol.tests_on not in scores:
+            scores[self.protocol.tests_on] = self._score_final(self.protocol.tests_on)
+        weights = self.learner.weights()
+        checkpoint.finish(self.task.folder, weights, self._result(scores, weights))
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        for split, found in self.material.sha256.items():
+            if state["data_sha256"][split] != found:
+                raise ValueError(
+                    f"{self.task.folder}: begun on other data ({split} split {state['data_sha256'][split][:12]}…, now "
+                    f"{found[:12]}…); delete the folder to start again"
+                )
+        self.learner.load_state_dict(state["learner"])
+        self.history, self.past = state["history"], state["sessions"]
+        checkpoint.write_history(self.task.folder, self.history)  # a kill may have come between state and history
+
+    def _epoch(self, epoch: int, watcher: Watcher) -> dict[str, Any]:
+        batches, learner = self.material.batches, self.learner
+        learner.begin_epoch(self.task.seed, epoch)
+        order = batches.order(epoch)
+        loss = torch.zeros((), device=self.execution.torch_device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.execution.torch_device)
+        done, started, shown = 0, time.monotonic(), time.monotonic()
+        lr = learner.lr
+        for number in range(len(batches)):
+            images, labels = batches.load(order, epoch, number)
+            batch_loss, batch_correct = learner.step(images, labels)
+            loss += batch_loss
+            correct += batch_correct
+            done += len(labels)
+            if (now := time.monotonic()) - shown > SHOW_EVERY_S:
+                shown = now
+                watcher.batch(epoch, done, float(loss) / done, int(correct) / done, done / (now - started))
+        train_loss, train_accuracy = float(loss) / done, int(correct) / done
+        seconds = time.monotonic() - started
+        if not math.isfinite(train_loss):
+            raise ValueError(f"{self.task.recipe.name}: the loss is {train_loss} in epoch {epoch + 1}; nothing is kept")
+        watched = self._score(self.protocol.watches)
+        learner.schedule.observe(watched.loss)
+        return {
+            "epoch": epoch + 1,
+            "train": {"loss": train_loss, "accuracy": train_accuracy},  # while learning, on augmented images
+            "watched": {"split": self.protocol.watches, **watched.brief()},
+            "lr": lr,
+            "train_s": seconds,
+            "images_per_s": done / seconds,
+        }
+
+    def _score(self, split: str) -> Score:
+        """In the precision of training: what an epoch's line may cost."""
+        chosen, network = self.material.scored_on(split), self.learner.network_to_score
+        return score(
+            network, chosen.images, chosen.labels, self.task.recipe.normalization, autocast=self.execution.autocast
+        )
+
+    def _score_final(self, split: str) -> Score:
+        chosen = self.material.train if split == "train" else self.material.scored_on(split)
+        return score(self.learner.network_to_score, chosen.images, chosen.labels, self.task.recipe.normalization)
+
+    def _save(self) -> None:
+        checkpoint.save_state(
+            self.task.folder,
+            {
+                "learner": self.learner.state_dict(),
+                "history": self.history,
+                "sessions": self._sessions(),
+                "execution": asdict(self.execution),
+                "data_sha256": self.material.sha256,
+            },
+        )
+
+    def _sessions(self) -> list[dict[str, Any]]:
+        self.record |= {"last_epoch": len(self.history), "wall_s": time.monotonic() - self.began}
+        return [*self.past, self.record]
+
+    def _result(self, scores: dict[str, Score], weights: dict[str, torch.Tensor]) -> dict[str, Any]:
+        recipe, protocol = self.task.recipe, self.protocol
+        sessions = self._sessions()
+        held_out, test = scores.get("held-out"), scores[protocol.tests_on]
+        watched_test = sum(line["watched"]["split"] == "test" for line in self.history)
+        return {
+            "name": recipe.name,
+            "fingerprint": recipe.fingerprint,
+            "recipe": recipe.to_dict(),
+            "seed": self.task.seed,
+            "protocol": self.task.protocol,
+            "split": asdict(protocol),
+            "epochs": len(self.history),
+            "parameters": count_parameters(self.learner.network),
+            "figure": _figure(self.history, protocol.picks, test.accuracy),
+            "train": scores["train"].to_dict(),
+            "validation": held_out.to_dict() if held_out else None,
+            "test": {"split": protocol.tests_on, **test.to_dict()},
+            "test_split_scored": watched_test + ("test" in scores),
+            "wall_s": sum(session["wall_s"] for session in sessions),
+            "images_per_s": len(self.history)
+            * len(self.material.batches.labels)
+            / sum(line["train_s"] for line in self.history),
+            "sessions": sessions,
+            "execution": self.record["execution"],
+            "machine": self.record["machine"],
+            "versions": self.record["versions"],
+            "commit": self.record["commit"],
+            "data_sha256": self.material.sha256,
+            "weights_sha256": _digest(weights),
+        }
+
+
+def _figure(history: list[dict[str, Any]], picks: str, final: float) -> dict[str, Any]:
+    """The number that stands for the run: the final score, or the best epoch's where the report chose that."""
+    if picks == "last":
+        return {"rule": "last epoch", "epoch": len(history), "accuracy": final}
+    best = max(history, key=lambda line: line["watched"]["accuracy"])
+    return {"rule": "best epoch", "epoch": best["epoch"], "accuracy": best["watched"]["accuracy"]}
+
+
+def _digest(weights: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over names and bytes of all tensors: equal digests are equal networks, whatever the file's packing."""
+    digest = hashlib.sha256()
+    for name, value in weights.items():
+        digest.update(name.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,21 @@
+"""Where data, caches and runs lie. The only file of the package that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """`$WEIGHBRIDGE_DATA`, or ./data."""
+    return Path(os.environ.get("WEIGHBRIDGE_DATA") or "data")
+
+
+def cache_folder() -> Path:
+    """`$WEIGHBRIDGE_CACHE`, or ~/.cache/weighbridge."""
+    return Path(os.environ.get("WEIGHBRIDGE_CACHE") or Path.home() / ".cache" / "weighbridge")
+
+
+def runs_folder() -> Path:
+    """`$WEIGHBRIDGE_RUNS`, or ./runs."""
+    return Path(os.environ.get("WEIGHBRIDGE_RUNS") or "runs")

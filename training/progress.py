@@ -1,0 +1,133 @@
+"""What a person sees while training runs: one live line on a terminal, one line per epoch anywhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeAlias
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from training.execution import Execution
+from training.loop import Task, Watcher
+
+Record: TypeAlias = dict[str, Any]
+
+
+class Silent:
+    """Says nothing; for tests and for use as a library."""
+
+    def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
+        """Nothing."""
+
+    def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
+        """Nothing."""
+
+    def epoch(self, record: Record) -> None:
+        """Nothing."""
+
+
+class Lines:
+    """A heading per run and a line per epoch, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._epochs = 0
+        self._epochs_done = 0
+        self._began = 0.0
+
+    def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
+        """Say what runs, and from where it goes on."""
+        self._epochs, self._epochs_done, self._began = task.recipe.epochs, epochs_done, time.monotonic()
+        self._console.print(heading(task, execution, images, epochs_done))
+
+    def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
+        """Nothing: lines are for epochs."""
+
+    def epoch(self, record: Record) -> None:
+        """One line with losses, accuracies, rate and time left."""
+        done = record["epoch"]
+        each = (time.monotonic() - self._began) / (done - self._epochs_done)
+        left = clock(each * (self._epochs - done))
+        self._console.print(f"  {epoch_line(record, self._epochs)}  {left} left", highlight=False)
+
+
+class Live:
+    """A bar over all images of a run, with running loss, accuracy, images/s and time left; epochs scroll above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[facts]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            speed_estimate_period=120,  # epochs differ little, so a long memory gives a steady time left
+        )
+        self._bar: TaskID | None = None
+        self._epochs = 0
+        self._images = 0
+
+    def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
+        """A new bar, filled as far as the run already is."""
+        self.stop()
+        self._epochs, self._images = task.recipe.epochs, images
+        self._progress.console.print(heading(task, execution, images, epochs_done))
+        self._bar = self._progress.add_task(task.recipe.name, total=images * self._epochs, facts="")
+        self._progress.update(self._bar, completed=images * epochs_done)
+        self._progress.start()
+
+    def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
+        """Move the bar."""
+        assert self._bar is not None
+        facts = f"epoch {epoch + 1}/{self._epochs}  loss {loss:.3f}  accuracy {accuracy:.2%}  {rate:,.0f} images/s"
+        self._progress.update(self._bar, completed=epoch * self._images + images_done, facts=facts)
+
+    def epoch(self, record: Record) -> None:
+        """Leave the epoch's line above the bar; take the bar away after the last."""
+        assert self._bar is not None
+        self._progress.update(self._bar, completed=record["epoch"] * self._images)
+        self._progress.console.print(f"  {epoch_line(record, self._epochs)}", highlight=False)
+        if record["epoch"] == self._epochs:
+            self.stop()
+
+    def stop(self) -> None:
+        """Give the terminal back; also after an interruption."""
+        if self._bar is not None:
+            self._progress.stop()
+            self._progress.remove_task(self._bar)
+            self._bar = None
+
+
+def heading(task: Task, execution: Execution, images: int, epochs_done: int) -> str:
+    """One line that says what runs, how, and from where."""
+    where = "from the start" if not epochs_done else f"resumed after epoch {epochs_done}"
+    layout = ", channels last" if execution.channels_last else ""
+    return (
+        f"[bold]{task.recipe.name}[/] seed {task.seed} ({task.protocol}): {task.recipe.epochs} epochs of {images:,} "
+        f"{task.recipe.dataset} images, {execution.device} {execution.precision}{layout}, "
+        f"{execution.threads} threads; {where}"
+    )
+
+
+def epoch_line(record: Record, epochs: int) -> str:
+    """An epoch's history line for people."""
+    train, watched = record["train"], record["watched"]
+    name = "validation" if watched["split"] == "held-out" else "test"
+    return (
+        f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  train loss {train['loss']:.4f} "
+        f"accuracy {train['accuracy']:.2%}  {name} loss {watched['loss']:.4f} accuracy {watched['accuracy']:.2%}  "
+        f"{record['images_per_s']:,.0f} images/s"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def watcher_for(console: Console) -> Watcher:
+    """Live on a terminal, Lines elsewhere."""
+    return Live(console) if console.is_terminal else Lines(console)

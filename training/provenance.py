@@ -1,0 +1,67 @@
+"""Where a figure was made: machine, versions, commit. Recorded in every run."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.execution import cpu_flags, usable_cores
+
+ROOT = Path(__file__).parent.parent
+# Flags that decide how fast, and in which bits, matrix products run.
+TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve")
+
+
+def machine() -> dict[str, Any]:
+    """CPU model, cores this process may use, telling instruction sets, GPU name or None, system."""
+    flags = cpu_flags()
+    return {
+        "cpu": _cpu_model(),
+        "cores": usable_cores(),
+        "flags": [flag for flag in TELLING_FLAGS if flag in flags],
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        **({"cuda": torch.version.cuda} if torch.version.cuda and torch.cuda.is_available() else {}),
+    }
+
+
+def commit() -> str | None:
+    """The checkout's commit, `-dirty` when tracked files differ from it; None outside a checkout or without git."""
+    try:
+        asked = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607 - the user's git
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return asked.stdout.strip() or None
+
+
+def command() -> str:
+    """The command line that started this process, as one would type it."""
+    return " ".join(["python -m training", *sys.argv[1:]])
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

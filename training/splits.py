@@ -1,0 +1,37 @@
+"""Which images of the train split are trained on, and which are held out. A pure function of the seed; torch-free."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.protocol import Protocol
+from training.seeds import derive
+
+Positions = NDArray[np.int64]
+
+
+def carve(labels: Positions, protocol: Protocol, *, fraction: float, seed: int) -> tuple[Positions, Positions]:
+    """Positions (trained on, held out) in the train split; disjoint, each sorted.
+
+    `protocol.held_out` images are held out, of each class its share when stratified. Of what is left,
+    `fraction` is trained on. ValueError when nothing would be left.
+    """
+    if protocol.held_out >= len(labels):
+        raise ValueError(f"{protocol.held_out} images cannot be held out of {len(labels)}")
+    draws = np.random.default_rng(derive(seed, "split"))
+    shuffled = draws.permutation(len(labels))
+    if protocol.stratified:
+        shuffled = _classes_evenly_first(shuffled, labels)
+    held_out, left = shuffled[: protocol.held_out], shuffled[protocol.held_out :]
+    used = left if fraction == 1 else draws.permutation(left)[: max(1, int(fraction * len(left)))]
+    return np.sort(used), np.sort(held_out)
+
+
+def _classes_evenly_first(shuffled: Positions, labels: Positions) -> Positions:
+    """The same positions, ordered so that every prefix holds each class in its share, to within one image."""
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels[shuffled] == label)
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return shuffled[np.argsort(place, kind="stable")]
