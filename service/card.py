@@ -178,7 +178,8 @@ def write_card(folder: Path, card: ModelCard) -> Path:
 
 def verify_files(folder: Path, card: ModelCard) -> None:
     """Raise CardError unless every file the card names has the size and SHA-256 it says."""
-    for entry in (*card.files, card.golden):
+    entries: tuple[ModelFile | Golden, ...] = (*card.files, card.golden)
+    for entry in entries:
         path = folder / entry.path
         if not path.is_file():
             raise CardError(f"{card.id}: {entry.path} is missing from {folder}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from service.cpu import usable_cores
+from service.runtimes import RUNTIMES
 
 PREFIX = "WEIGHBRIDGE_"
 BUNDLED_MODELS = Path(__file__).parent.parent / "models"
@@ -78,35 +79,69 @@ _PATHS = _Kind(_paths, f"folders separated by {os.pathsep!r}")
 _NAME = _Kind(str, "a model name, or name@version")
 
 
-def _setting(default: Any, kind: _Kind, about: str, shown: str | None = None) -> Any:
-    """One row: its default (or a function that finds it), how it is read, and a line of documentation."""
-    metadata = {"kind": kind, "about": about, "shown": shown if shown is not None else str(default)}
-    if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+def _row(kind: _Kind, about: str, default: str | None = None) -> dict[str, Any]:
+    """What the table says of a setting; `default` where the value itself would tell less."""
+    return {"kind": kind, "about": about, "default": default}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the service was told. Field `max_pixels` is the variable WEIGHBRIDGE_MAX_PIXELS, and so on."""
 
-    models: tuple[Path, ...] = _setting((BUNDLED_MODELS,), _PATHS, "model roots; the first one that has a name@version wins", "models")
-    default_model: str = _setting("", _NAME, "answers when a request names no model", "fm-fast, else the first by name")
-    runtime: str = _setting("onnxruntime", _choice("onnxruntime", "torchscript", "torchexport"), "executes the graphs when a request names no runtime")
-    device: Device = _setting("auto", _choice(*get_args(Device)), "`auto` takes CUDA where a session really opens on it")
-    threads: int = _setting(1, _whole(1, 256), "intra-op threads of each model")
-    workers: int = _setting(1, _whole(1, 256), "server processes; each loads every model")
-    concurrency: int = _setting(usable_cores, _whole(1, 256), "batches that may run at once in one worker", "cores this process may use")
-    inline_ms: float = _setting(0.5, _number(0, 1000), "work expected to be shorter runs on the event loop: a thread hop costs more")
-    max_waiting: int = _setting(256, _whole(1, 100_000), "requests that may wait for a thread before new ones get 503")
-    timeout_s: float = _setting(30.0, _number(0.1, 3600), "a request that is not read, or not answered, in this time gets 408 or 504 (seconds)")
-    max_body_bytes: int = _setting(32 * 2**20, _whole(1024, 2**32), "largest request body")
-    max_images: int = _setting(256, _whole(1, 100_000), "images in one /predict")
-    max_pixels: int = _setting(25_000_000, _whole(1, 10**9), "pixels of one encoded image, read from its header before it is decoded")
-    resize: Resize = _setting("fit", _choice(*get_args(Resize)), "`fit` scales an encoded image to the model's size and says so; `exact` refuses it")
-    max_evaluate_images: int = _setting(100_000, _whole(1, 10**7), "images in one /evaluate")
-    max_evaluations: int = _setting(1, _whole(1, 64), "evaluations at once in one worker; more get 503")
-    access_log: bool = _setting(False, _SWITCH, "one JSON line per request on standard output", "false")
+    models: tuple[Path, ...] = field(
+        default=(BUNDLED_MODELS,),
+        metadata=_row(_PATHS, "model roots; the first that has a `name/version` wins", "`models/` beside `service/`"),
+    )
+    default_model: str = field(
+        default="",
+        metadata=_row(_NAME, "answers when a request names no model", "`fm-fast`, else the first by name"),
+    )
+    runtime: str = field(
+        default="onnxruntime",
+        metadata=_row(_choice(*RUNTIMES), "executes the graphs when a request names no runtime"),
+    )
+    device: Device = field(
+        default="auto",
+        metadata=_row(_choice(*get_args(Device)), "`auto` takes CUDA where a session really opens on it"),
+    )
+    threads: int = field(default=1, metadata=_row(_whole(1, 256), "intra-op threads of each model"))
+    workers: int = field(default=1, metadata=_row(_whole(1, 256), "server processes; each loads every model"))
+    concurrency: int = field(
+        default_factory=usable_cores,
+        metadata=_row(_whole(1, 256), "batches that may run at once in one worker", "cores this process may use"),
+    )
+    inline_ms: float = field(
+        default=0.5,
+        metadata=_row(_number(0, 1000), "work expected to be shorter runs on the event loop: a thread hop costs more"),
+    )
+    max_waiting: int = field(
+        default=256,
+        metadata=_row(_whole(1, 100_000), "requests that may wait for a thread before new ones get 503"),
+    )
+    timeout_s: float = field(
+        default=30.0,
+        metadata=_row(_number(0.1, 3600), "seconds to read a request (else 408), and to wait for a result (else 504)"),
+    )
+    max_body_bytes: int = field(default=32 * 2**20, metadata=_row(_whole(1024, 2**32), "largest request body"))
+    max_images: int = field(default=256, metadata=_row(_whole(1, 100_000), "images in one /predict"))
+    max_pixels: int = field(
+        default=25_000_000,
+        metadata=_row(_whole(1, 10**9), "pixels of one encoded image, read from its header before it is decoded"),
+    )
+    resize: Resize = field(
+        default="fit",
+        metadata=_row(
+            _choice(*get_args(Resize)),
+            "`fit` scales an encoded image to the model's size and says so; `exact` refuses another size",
+        ),
+    )
+    max_evaluate_images: int = field(default=100_000, metadata=_row(_whole(1, 10**7), "images in one /evaluate"))
+    max_evaluations: int = field(
+        default=1, metadata=_row(_whole(1, 64), "evaluations at once in one worker; more get 503")
+    )
+    access_log: bool = field(
+        default=False, metadata=_row(_SWITCH, "one JSON line per request on standard output", "false")
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -127,8 +162,10 @@ def _parse(variable: str, text: str, kind: _Kind) -> Any:
 
 def table() -> str:
     """The settings as a Markdown table: variable, default, allowed values, meaning."""
-    rows = [
-        f"| `{PREFIX}{entry.name.upper()}` | {entry.metadata['shown']} | {entry.metadata['kind'].allowed} | {entry.metadata['about']} |"
-        for entry in fields(Settings)
-    ]
-    return "\n".join(["| Variable | Default | Allowed | Meaning |", "|---|---|---|---|", *rows])
+    unset = Settings.read({})
+    rows = ["| Variable | Default | Allowed | Meaning |", "|---|---|---|---|"]
+    for entry in fields(Settings):
+        row = entry.metadata
+        default = row["default"] or f"`{getattr(unset, entry.name)}`"
+        rows.append(f"| `{PREFIX}{entry.name.upper()}` | {default} | {row['kind'].allowed} | {row['about']} |")
+    return "\n".join(rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class RuntimeUnavailable(RuntimeError):
+class RuntimeUnavailable(RuntimeError):  # noqa: N818 - a state of the machine
     """This runtime or device cannot be used on this machine; the message says what is missing and the cure."""
 
 
@@ -34,17 +35,24 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeSpec:
-    """A row of RUNTIMES: the file format it reads and the function that opens it."""
+    """A row of RUNTIMES: the file format it reads, the package it needs, and the function that opens it."""
 
     format: str
+    needs: str    # the module that must be installed
     opener: str   # "module:function"; the function takes (path, *, device, threads)
 
 
 RUNTIMES: dict[str, RuntimeSpec] = {
-    "onnxruntime": RuntimeSpec(format="onnx", opener="service.runtimes.ort:open_model"),
-    "torchscript": RuntimeSpec(format="torchscript", opener="service.runtimes.script:open_torchscript"),
-    "torchexport": RuntimeSpec(format="pt2", opener="service.runtimes.script:open_exported"),
+    "onnxruntime": RuntimeSpec(format="onnx", needs="onnxruntime", opener="service.runtimes.ort:open_model"),
+    "torchscript": RuntimeSpec(format="torchscript", needs="torch", opener="service.runtimes.script:open_torchscript"),
+    "torchexport": RuntimeSpec(format="pt2", needs="torch", opener="service.runtimes.script:open_exported"),
 }
+
+
+def missing(runtime: str) -> str | None:
+    """Why `runtime` cannot work here, told without importing it; None when nothing is known against it."""
+    needs = RUNTIMES[runtime].needs
+    return None if find_spec(needs) else f"{needs} is not installed; `make setup` installs everything"
 
 
 def open_model(runtime: str, path: Path, *, device: str = "cpu", threads: int = 1) -> Runtime:

@@ -60,7 +60,7 @@ def _open_on_cuda(path: Path, options: ort.SessionOptions) -> ort.InferenceSessi
         # CUDA libraries come as Python packages (of torch, or nvidia-*); ONNX Runtime finds them only when asked.
         ort.preload_dlls()
         session = ort.InferenceSession(path, options, providers=providers)
-    except Exception as error:  # noqa: BLE001 - the library raises bare RuntimeErrors of many kinds here
+    except Exception as error:  # the library raises bare RuntimeErrors of many kinds here
         raise RuntimeUnavailable(f"ONNX Runtime cannot use CUDA: {error}; use device=cpu") from error
     # get_available_providers() lists CUDA on machines without a GPU; only an opened session is proof.
     if "CUDAExecutionProvider" not in session.get_providers():

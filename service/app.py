@@ -1,0 +1,49 @@
+"""The BentoML service, and the only file that imports bentoml. Run it from the repository root:
+
+    bentoml serve .
+
+BentoML packages, starts and supervises the workers; every HTTP request is answered by our own application. Between
+the two BentoML puts tracing, a timer task and a context for each request, which together cost several times what a
+small model does, and routes (/, /readyz, /metrics) that say less than ours or load third-party scripts. So `Direct`
+hands requests straight to the application and leaves BentoML the process's start and end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bentoml
+from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.routes import build
+from service.settings import Settings
+
+settings = Settings.read()
+app = build(settings)
+
+
+class Direct(Service[Any]):  # type: ignore[misc]
+    """A BentoML service whose requests skip BentoML's own middleware and routes."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """What a worker serves: start and end go through BentoML, which runs the mounted application's own."""
+        shell: ASGIApp = super().to_asgi(is_main)
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            await (shell if scope["type"] == "lifespan" else app)(scope, receive, send)
+
+        return serve
+
+
+@bentoml.asgi_app(app, path="/")
+@bentoml.service(
+    name="weighbridge",
+    service_class=Direct,
+    workers=settings.workers,
+    metrics={"enabled": False},             # ours are at /metrics
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+class Weighbridge:
+    """Answers /predict and /evaluate for every model on the shelf."""

@@ -1,0 +1,94 @@
+"""/models, /models/{name} and /splits: what there is, what of it can be used here, and why not the rest."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.problems import Problem
+from service.runtimes import RUNTIMES
+from service.shelf import Entry, Shelf
+from service.state import state_of
+from service.wire import ModelList, ModelState, ModelVersions, RuntimeState, SplitList, SplitState
+
+
+async def models(request: Request) -> Response:
+    """Answer GET /models."""
+    shelf = state_of(request).shelf
+    return _json(ModelList(default=_default_id(shelf), models=[describe(entry, shelf) for entry in shelf]))
+
+
+async def model(request: Request) -> Response:
+    """Answer GET /models/{name}, where name may be `name@version`."""
+    shelf = state_of(request).shelf
+    name, _, version = request.path_params["name"].partition("@")
+    entries = shelf.versions(name)
+    if version:
+        wanted = next((entry for entry in entries if str(entry.version) == version), None)
+        if wanted is None:
+            known = ", ".join(entry.id for entry in entries)
+            raise Problem("unknown-model", f"{name} has no version {version[:20]!r}", field="name", cure=f"use {known}")
+    else:
+        wanted = next((entry for entry in reversed(entries) if entry.state == "ready"), entries[-1])
+    return _json(ModelVersions(name=name, versions=[entry.version for entry in entries], model=describe(wanted, shelf)))
+
+
+async def splits(request: Request) -> Response:
+    """Answer GET /splits."""
+    state = state_of(request)
+    found = [
+        SplitState(
+            name=split.card.name,
+            dataset=split.card.dataset,
+            split=split.card.split,
+            classes=list(split.card.classes),
+            count=split.card.count,
+            shape=split.card.shape,
+            sha256=split.card.sha256,
+            licence=split.card.licence,
+        )
+        for split in state.splits.values()
+    ]
+    return _json(SplitList(splits=found, problems=state.split_problems))
+
+
+def describe(entry: Entry, shelf: Shelf) -> ModelState:
+    """Everything about one version."""
+    file = entry.card.file(RUNTIMES[shelf.settings.runtime].format) if entry.card else None
+    return ModelState(
+        name=entry.name,
+        version=entry.version,
+        ready=entry.state == "ready",
+        default=entry.id == _default_id(shelf),
+        reason=entry.reason or ("still being loaded" if entry.state == "loading" else None),
+        size_bytes=file.size_bytes if file else None,
+        runtimes=[_runtime(entry, name, shelf) for name in RUNTIMES],
+        card=entry.card,
+    )
+
+
+def _runtime(entry: Entry, name: str, shelf: Shelf) -> RuntimeState:
+    opened = entry.opened.get(name)
+    refusal = None if opened else shelf.refusal(entry, name)
+    return RuntimeState(
+        name=name,
+        format=RUNTIMES[name].format,
+        usable=refusal is None,
+        open=opened is not None,
+        device=opened.run.device if opened else None,
+        threads=opened.run.threads if opened else None,
+        version=opened.run.version if opened else None,
+        reason=refusal,
+    )
+
+
+def _default_id(shelf: Shelf) -> str | None:
+    try:
+        return shelf.find(None).id
+    except Problem:
+        return None
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")

@@ -1,0 +1,153 @@
+"""One encoded image in, the pixels a model wants out, or a Problem that says why not. Knows nothing of HTTP.
+
+    format      PNG, JPEG, WebP and BMP, told by content; the declared type and the file name are never believed
+    size        read from the header, before anything is decoded; more than `max_pixels` is refused
+    turned      EXIF orientation is applied
+    animated    the first frame
+    alpha       composited over white, as a browser shows it
+    16 bit      the upper 8 bits
+    colour      for a grey model: luma, ITU-R 601 (0.299 R + 0.587 G + 0.114 B)
+    grey        for an RGB model: the same value three times
+    resize      "fit": stretched to the model's size, bilinear with antialiasing; "exact": any other size is refused
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (  # the codecs are named so that the first request does not pay for finding them
+    BmpImagePlugin,  # noqa: F401
+    Image,
+    ImageOps,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
+
+from service.card import InputSpec
+from service.problems import Problem
+from service.settings import Resize
+
+# The cap here is ours, per request and before decoding; Pillow's global one would only add a second opinion.
+Image.MAX_IMAGE_PIXELS = None
+
+SIGNATURES: dict[bytes, str] = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"RIFF": "WEBP",  # RIFF holds other things too; Pillow refuses those
+    b"BM": "BMP",
+}
+ALLOWED = "PNG, JPEG, WebP, BMP"
+OTHERS: dict[bytes, str] = {b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"%PDF": "PDF", b"<svg": "SVG"}
+PNG_SIZE = slice(16, 24)  # width and height in IHDR, which is always the first chunk
+MODES = {1: "L", 3: "RGB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """`pixels` uint8 (height, width, channels) in the model's shape; `original` is (width, height) when scaled."""
+
+    pixels: NDArray[np.uint8]
+    original: tuple[int, int] | None
+
+
+def decode(data: bytes, spec: InputSpec, *, max_pixels: int, resize: Resize) -> Decoded:
+    """Decode one image file to the shape of `spec`; raises Problem, never anything else, whatever the bytes are."""
+    kind = sniff(data)
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+            _check_size(image.size, spec, max_pixels, resize)
+            upright = _upright(image)
+            return _fit(_flatten(upright, MODES[spec.channels]), spec, resize)
+    except Problem:
+        raise
+    except Exception as error:  # on bad bytes codecs raise OSError, SyntaxError, struct.error, ...
+        raise Problem(
+            "image-unreadable",
+            f"this {kind} of {len(data)} bytes cannot be decoded: {_reason(error)}",
+            cure="check that the file is complete and opens in an image viewer",
+        ) from error
+
+
+def sniff(data: bytes) -> str:
+    """The format's name in Pillow's spelling, from the first bytes."""
+    for signature, kind in SIGNATURES.items():
+        if data.startswith(signature):
+            return kind
+    if not data:
+        raise Problem("no-image", "the image is empty (0 bytes)", cure="check that the file is not empty")
+    found = next((name for start, name in OTHERS.items() if data.startswith(start)), None)
+    raise Problem(
+        "unsupported-image-format",
+        f"this is {found}" if found else f"the first bytes, {data[:8]!r}, belong to no known image format",
+        cure=f"convert it to one of {ALLOWED}",
+    )
+
+
+def expected_s(data: bytes | bytearray) -> float:
+    """Roughly how long `decode` will take, in seconds, from the first bytes alone.
+
+    A PNG's header gives its pixels and a JPEG cannot be much smaller than its picture; WebP can be a few bytes for any
+    number of pixels, so it is never expected to be quick.
+    """
+    if data[1:4] == b"PNG" and len(data) >= PNG_SIZE.stop:
+        width, height = struct.unpack(">II", data[PNG_SIZE])
+        return float(60e-6 + 20e-9 * width * height)
+    return 60e-6 + 60e-9 * len(data) if data[:2] in (b"\xff\xd8", b"BM") else 1.0
+
+
+def _check_size(size: tuple[int, int], spec: InputSpec, max_pixels: int, resize: Resize) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise Problem(
+            "image-too-large",
+            f"the image has {width} x {height} = {width * height} pixels, the limit is {max_pixels}",
+            limit=max_pixels,
+            cure="scale it down before sending, or raise WEIGHBRIDGE_MAX_PIXELS on the server",
+        )
+    # An orientation may still swap the sides; then `_fit` has the last word.
+    if resize == "exact" and {width, height} != {spec.width, spec.height}:
+        raise _not_exact(size, spec)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    # Reading EXIF costs as much as decoding a small image, so only images that carry it pay.
+    return ImageOps.exif_transpose(image) if "exif" in image.info else image
+
+
+def _flatten(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == mode and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips at 255 instead of scaling
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _fit(image: Image.Image, spec: InputSpec, resize: Resize) -> Decoded:
+    wanted, found = (spec.width, spec.height), image.size
+    if found != wanted:
+        if resize == "exact":
+            raise _not_exact(found, spec)
+        image = image.resize(wanted, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    pixels = np.asarray(image).reshape(spec.shape)
+    return Decoded(pixels, None if found == wanted else found)
+
+
+def _not_exact(size: tuple[int, int], spec: InputSpec) -> Problem:
+    return Problem(
+        "wrong-shape",
+        f"the image is {size[0]} x {size[1]}, the model takes {spec.width} x {spec.height} and nothing else here",
+        cure="send the exact size, or set WEIGHBRIDGE_RESIZE=fit on the server",
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

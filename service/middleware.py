@@ -1,0 +1,178 @@
+"""What happens around every route, one concern each, outermost first in `routes.MIDDLEWARE`. Plain ASGI, no base class.
+
+    Observed   request id, Server-Timing and the security headers on every answer; metrics and the access log after it
+    Enveloped  whatever goes wrong below becomes problem JSON; nothing escapes, nothing hangs
+    Limited    a body that is announced or turns out too large, or too slow, is refused without being kept
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.metrics import Metrics
+from service.predict import BatchError
+from service.problems import Problem
+from service.settings import Settings
+from service.visit import KEY, Visit
+
+logger = logging.getLogger("weighbridge")
+CLIENT_GONE = 499  # nginx's number for a client that left; only the metrics see it
+SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'"),
+]
+
+
+class Observed:
+    """Makes the Visit, stamps the answer, counts it."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.access_log = settings.access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        visit = scope[KEY] = Visit(_header(scope, b"x-request-id"))
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.status = message["status"]
+                visit.watch.mark("encode")
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", visit.id.encode()),
+                    (b"server-timing", visit.watch.header().encode()),
+                    *visit.headers,
+                    *SAFE,
+                ]
+            await send(message)
+
+        self.metrics.in_flight.inc()
+        try:
+            await self.app(scope, receive, stamped)
+        finally:
+            self.metrics.in_flight.dec()
+            route = getattr(scope.get("route"), "path", "unmatched")
+            visit.status = visit.status or CLIENT_GONE
+            self.metrics.observe(visit, route, _bounded_method(scope["method"]))
+            if self.access_log:
+                _log(visit, scope)
+
+
+class Enveloped:
+    """Turns every exception into an answer."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or explain why not."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        visit: Visit = scope[KEY]
+        errors = None
+        try:
+            await self.app(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
+        except Problem as raised:
+            problem = raised
+        except BatchError as failed:
+            problem = failed.problems[0]
+            errors = [each.document() for each in failed.problems] if len(failed.problems) > 1 else None
+        except Exception:
+            logger.exception("request %s failed", visit.id)
+            problem = Problem("internal-error", "the request could not be answered", cure=f"report request {visit.id}")
+        if visit.status:  # the answer has begun; there is no way to take it back
+            return
+        self.metrics.problems.labels(problem.slug).inc()
+        await problem.response(visit.id, errors)(scope, receive, send)
+
+
+class Limited:
+    """Counts the bytes of the body as they come, whatever Content-Length says, and the seconds they take."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self.app = app
+        self.max_bytes = settings.max_body_bytes
+        self.timeout_s = settings.timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = _header(scope, b"content-length")
+        if announced is not None and announced.isdigit() and int(announced) > self.max_bytes:
+            raise self._too_large(f"{announced} bytes were announced")
+        seen = 0
+        deadline: float | None = None
+
+        async def counted() -> Message:
+            nonlocal seen, deadline
+            loop = asyncio.get_running_loop()
+            deadline = deadline or loop.time() + self.timeout_s
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise Problem("read-timeout", f"the body did not arrive within {self.timeout_s:g} s",
+                              limit=self.timeout_s, cure="send it faster, or in smaller requests") from None
+            seen += len(message.get("body", b""))
+            if seen > self.max_bytes:
+                raise self._too_large(f"more than {self.max_bytes} bytes came")
+            return message
+
+        await self.app(scope, counted, send)
+
+    def _too_large(self, detail: str) -> Problem:
+        return Problem("body-too-large", f"{detail}, the limit is {self.max_bytes}", limit=self.max_bytes,
+                       cure="send fewer or smaller images, or raise WEIGHBRIDGE_MAX_BODY_BYTES on the server")
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def _bounded_method(method: str) -> str:
+    return method if method in ("GET", "POST", "HEAD") else "other"
+
+
+async def unrouted(request: Request, error: Exception) -> Response:
+    """The router's own refusals as problems."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        raise Problem("not-found", f"nothing answers at {request.url.path[:200]!r}", cure="see / for the addresses")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        raise Problem("method-not-allowed", f"{request.method[:20]} is not answered here", cure=f"use {allowed}")
+    raise Problem("bad-request", str(error.detail))
+
+
+def _log(visit: Visit, scope: Scope) -> None:
+    line = {
+        "request_id": visit.id, "method": scope["method"], "path": scope["path"], "status": visit.status,
+        "model": visit.model, "images": visit.images, "ms": round(sum(visit.watch.ns.values()) / 1e6, 3),
+    }
+    sys.stdout.write(json.dumps(line) + "\n")

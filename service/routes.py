@@ -1,0 +1,54 @@
+"""The HTTP application, assembled in one place: ROUTES, wrapped by MIDDLEWARE, around one worker's State."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from service.catalogue import model, models, splits
+from service.health import livez, metrics, readyz
+from service.metrics import Metrics
+from service.middleware import Enveloped, Limited, Observed, unrouted
+from service.predict import predict
+from service.settings import Settings
+from service.state import State
+
+ROUTES = (
+    Route("/predict", predict, methods=["POST"]),
+    Route("/models", models),
+    Route("/models/{name}", model),
+    Route("/splits", splits),
+    Route("/livez", livez),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+)
+
+
+def build(settings: Settings) -> Starlette:
+    """The application. Nothing is read from disk before its lifespan starts."""
+    counters = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        state = app.state.worker = State.of(settings, counters)
+        loading = asyncio.create_task(asyncio.to_thread(state.load))  # /livez and /readyz answer meanwhile
+        yield
+        await loading
+        await state.close()
+
+    return Starlette(
+        routes=ROUTES,
+        middleware=[
+            Middleware(Observed, settings=settings, metrics=counters),
+            Middleware(Enveloped, metrics=counters),
+            Middleware(Limited, settings=settings),
+        ],
+        exception_handlers={HTTPException: unrouted},
+        lifespan=lifespan,
+    )

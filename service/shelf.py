@@ -1,0 +1,221 @@
+"""The models this server has: finds the cards, opens the graphs, and believes neither before they are checked.
+
+A version becomes ready only after its files have the sizes and hashes of the card, its graph opened, and its golden
+vectors came out as the exporter measured them. A version that fails stays on the shelf with the reason, and never
+keeps another one from serving. Loading runs in a thread; readers see a version change from loading to its end state
+at once. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.card import CardError, ModelCard, is_version_folder, read_card, verify_files
+from service.problems import Problem
+from service.runtimes import RUNTIMES, Runtime, RuntimeUnavailable, missing, open_model
+from service.settings import Settings
+from service.splits import FOLDER as SPLITS_FOLDER
+
+PREFERRED = "fm-fast"  # the default model where the settings name none
+WARM_UPS = 5
+logger = logging.getLogger("weighbridge")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A graph that passed its golden vectors. `image_s` is what one image alone took, in seconds, after warming up."""
+
+    card: ModelCard
+    run: Runtime
+    image_s: float
+
+
+@dataclass(eq=False)
+class Entry:
+    """One version folder. `card` is None where it could not be read; `reason` says why a version failed."""
+
+    folder: Path
+    name: str
+    version: int
+    card: ModelCard | None = None
+    state: Literal["loading", "ready", "failed"] = "loading"
+    reason: str | None = None
+    opened: dict[str, Opened] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)  # runtime -> why it cannot be used
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def id(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    def fail(self, reason: str) -> None:
+        """End as failed; `reason` is shown in /readyz and /models."""
+        self.reason, self.state = reason, "failed"
+        logger.error("model %s is not served: %s", self.id, reason)
+
+
+class Shelf:
+    """All versions under the model roots. `load` fills it and blocks; everything else only reads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.loaded = False
+        self.reason: str | None = None  # why there is nothing to serve
+        self._entries: dict[tuple[str, int], Entry] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Entries by name, oldest version first."""
+        return iter([self._entries[key] for key in sorted(self._entries)])
+
+    def load(self) -> None:
+        """Find, verify, open and check every version with the default runtime."""
+        self._entries = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
+        for entry in self:
+            try:
+                self._load(entry)
+            except Exception as error:  # noqa: BLE001 - whatever one artifact does, the others must serve
+                entry.fail(f"{type(error).__name__}: {error}")
+        if not self._entries:
+            roots = ", ".join(map(str, self.settings.models))
+            self.reason = f"no model under {roots}; WEIGHBRIDGE_MODELS names the roots, `python -m export` fills them"
+        self.loaded = True
+
+    def default(self) -> str | None:
+        """The name that answers when a request names none."""
+        names = sorted({entry.name for entry in self})
+        return self.settings.default_model or (PREFERRED if PREFERRED in names else next(iter(names), None))
+
+    def find(self, wanted: str | None) -> Entry:
+        """The ready entry for `name` (its newest ready version) or `name@version`; None asks for the default."""
+        wanted = wanted or self.default()
+        if wanted is None:
+            raise Problem("not-ready", self.reason or "the models are still being loaded", retry_after_s=1)
+        name, _, version = wanted.partition("@")
+        entries = [entry for entry in self if entry.name == name and version in ("", str(entry.version))]
+        if not entries:
+            raise Problem("unknown-model", f"there is no model {_short(wanted)}", field="model", cure=self._known())
+        ready = [entry for entry in entries if entry.state == "ready"]
+        if not ready:
+            newest = entries[-1]
+            waiting = newest.state == "loading"
+            reason = newest.reason or "it is still being loaded"
+            raise Problem("not-ready", f"{newest.id}: {reason}", field="model", retry_after_s=1 if waiting else None)
+        return ready[-1]
+
+    def versions(self, name: str) -> list[Entry]:
+        """All entries of a name, oldest first; unknown-model when there is none."""
+        found = [entry for entry in self if entry.name == name]
+        if not found:
+            raise Problem("unknown-model", f"there is no model {_short(name)}", field="model", cure=self._known())
+        return found
+
+    def open(self, entry: Entry, runtime: str | None) -> Opened:
+        """The checked graph of a ready entry on `runtime` (None: the default one). Opens it on first use: may block."""
+        runtime = runtime or self.settings.runtime
+        opened = entry.opened.get(runtime)
+        if opened is not None:
+            return opened
+        if runtime not in RUNTIMES:
+            raise Problem("unknown-runtime", f"there is no runtime {_short(runtime)}", field="runtime",
+                          cure=f"use one of {', '.join(RUNTIMES)}")
+        with entry.lock:
+            try:
+                return entry.opened.get(runtime) or self._open(entry, runtime)
+            except (CardError, RuntimeUnavailable) as error:
+                entry.refused[runtime] = str(error)
+                raise Problem("runtime-unavailable", str(error), field="runtime",
+                              cure=f"use one of {', '.join(entry.opened)}") from error
+
+    def refusal(self, entry: Entry, runtime: str) -> str | None:
+        """Why `entry` cannot run on `runtime` here, or None when it can, as far as is known without trying."""
+        if entry.card is None or entry.state != "ready":
+            return entry.reason or "still being loaded"
+        if entry.card.file(RUNTIMES[runtime].format) is None:
+            return f"{entry.id} was not exported as {RUNTIMES[runtime].format}"
+        return entry.refused.get(runtime) or missing(runtime)
+
+    def _load(self, entry: Entry) -> None:
+        try:
+            entry.card = read_card(entry.folder)
+            verify_files(entry.folder, entry.card)
+            self._open(entry, self.settings.runtime)
+        except (CardError, RuntimeUnavailable) as error:
+            entry.fail(str(error))
+            return
+        entry.state = "ready"
+        logger.info("model %s is ready", entry.id)
+
+    def _open(self, entry: Entry, runtime: str) -> Opened:
+        assert entry.card is not None
+        file = entry.card.file(RUNTIMES[runtime].format)
+        if file is None:
+            raise RuntimeUnavailable(f"{entry.id} was not exported as {RUNTIMES[runtime].format} for {runtime}")
+        run = self._on_a_device(runtime, entry.folder / file.path)
+        check_golden(entry.folder, entry.card, run)
+        entry.opened[runtime] = Opened(entry.card, run, _image_s(run, entry.card))
+        return entry.opened[runtime]
+
+    def _on_a_device(self, runtime: str, path: Path) -> Runtime:
+        device, threads = self.settings.device, self.settings.threads
+        if device != "auto":
+            return open_model(runtime, path, device=device, threads=threads)
+        if any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists():  # else trying would only cost time
+            try:
+                return open_model(runtime, path, device="cuda", threads=threads)
+            except RuntimeUnavailable as error:
+                logger.warning("%s stays on the CPU: %s", path.parent, error)
+        return open_model(runtime, path, device="cpu", threads=threads)
+
+    def _known(self) -> str:
+        return f"use one of {', '.join(dict.fromkeys(entry.name for entry in self))}"
+
+
+def check_golden(folder: Path, card: ModelCard, run: Runtime) -> None:
+    """CardError unless `run` repeats the golden vectors, all at once and one alone, within the card's tolerance."""
+    with np.load(folder / card.golden.path, allow_pickle=False) as data:
+        images, expected = data["images"], data["probabilities"]
+    for batch in (slice(None), slice(0, 1)):
+        found = run(np.ascontiguousarray(images[batch]))
+        if found.shape != expected[batch].shape:
+            raise CardError(f"{card.id}: {run.name} answers {found.shape}, golden vectors are {expected[batch].shape}")
+        worst = float(np.abs(found - expected[batch]).max())
+        if not worst <= card.golden.tolerance:  # NaN fails as well
+            raise CardError(
+                f"{card.id}: golden vectors differ by {worst:.2g} on {run.name} ({run.device}), "
+                f"the card allows {card.golden.tolerance:.2g}"
+            )
+
+
+def _discover(roots: Sequence[Path]) -> Iterator[Entry]:
+    seen: set[tuple[str, int]] = set()
+    for root in roots:
+        for folder in sorted(root.glob("*/*/")):
+            key = folder.parent.name, int(folder.name) if is_version_folder(folder) else 0
+            if key[1] and key[0] != SPLITS_FOLDER and not key[0].startswith(".") and key not in seen:
+                seen.add(key)
+                yield Entry(folder, *key)
+
+
+def _image_s(run: Runtime, card: ModelCard) -> float:
+    """Seconds for one black image, the best of a few: the first calls pay for buffers the later ones reuse."""
+    image: NDArray[np.uint8] = np.zeros((1, *card.input.shape), dtype=np.uint8)
+    times = []
+    for _ in range(WARM_UPS):
+        started = time.perf_counter()
+        run(image)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:80] + "…")

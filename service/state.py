@@ -1,0 +1,55 @@
+"""What one worker holds while it runs. Built once from the settings; handlers reach it through the request."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Self
+
+from starlette.requests import Request
+
+from service.dispatch import Dispatch
+from service.metrics import Metrics
+from service.settings import Settings
+from service.shelf import Shelf
+from service.splits import Split, find_splits
+
+
+@dataclass(eq=False)
+class State:
+    """`evaluations` has its own threads, so that scoring never takes one from /predict."""
+
+    settings: Settings
+    shelf: Shelf
+    dispatch: Dispatch
+    metrics: Metrics
+    evaluations: ThreadPoolExecutor
+    splits: dict[str, Split] = field(default_factory=dict)
+    split_problems: list[str] = field(default_factory=list)
+    evaluating: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings, metrics: Metrics) -> Self:
+        """Nothing is loaded yet; `load` does that."""
+        pool = ThreadPoolExecutor(settings.max_evaluations, thread_name_prefix="evaluation")
+        return cls(settings, Shelf(settings), Dispatch(settings), metrics, pool)
+
+    def load(self) -> None:
+        """Read splits and models from disk. Blocks; runs in a thread while /livez and /readyz already answer."""
+        try:
+            self.splits, self.split_problems = find_splits(self.settings.models)
+        finally:
+            self.shelf.load()
+
+    async def close(self) -> None:
+        """Let running work end."""
+        await asyncio.to_thread(self.dispatch.close)
+        self.evaluations.shutdown(wait=False, cancel_futures=True)
+
+
+def state_of(request: Request) -> State:
+    """The worker's state."""
+    found = request.app.state.worker
+    assert isinstance(found, State)
+    return found

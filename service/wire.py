@@ -1,0 +1,268 @@
+"""What goes over the wire: every request and every answer as a pydantic model, and nothing that computes.
+
+The OpenAPI document is made from these classes, and the tests check real answers against them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from service.card import ModelCard
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+_PIXEL = {"type": "integer", "minimum": 0, "maximum": 255}
+_ROW = {"type": "array", "items": _PIXEL}
+Item = Annotated[
+    Any,
+    WithJsonSchema({
+        "title": "Item",
+        "oneOf": [
+            {"type": "string", "description": "an encoded image (PNG, JPEG, WebP, BMP) as base64 or as a data: URL"},
+            {"type": "array", "items": _ROW, "description": "grey pixels, height x width"},
+            {
+                "type": "array",
+                "items": {"type": "array", "items": _ROW},
+                "description": "pixels, height x width x channels",
+            },
+        ],
+    }),
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class PredictRequest(_Request):
+    """The JSON form of /predict. One of `image` and `images` is required."""
+
+    model: str | None = Field(default=None, description="`name` (its newest ready version) or `name@version`")
+    runtime: str | None = Field(default=None, description="one of the model's usable runtimes")
+    top_k: int | None = Field(default=None, ge=1, description="labels per image, at most the model's classes")
+    image: Item = None
+    images: list[Item] | None = Field(default=None, min_length=1)
+
+
+class EvaluateRequest(_Request):
+    """The JSON form of /evaluate: score a model on a labelled split that the server holds."""
+
+    model: str | None = Field(default=None, description="`name` (its newest ready version) or `name@version`")
+    runtime: str | None = Field(default=None, description="one of the model's usable runtimes")
+    split: str | None = Field(default=None, description="a name from /splits; may be left out where only one fits")
+    limit: int | None = Field(default=None, ge=1, description="score only the first `limit` images")
+    batch_size: int = Field(default=64, ge=1, le=4096, description="images per call of the runtime")
+
+
+class ProblemDocument(_Answer):
+    """RFC 9457 problem details."""
+
+    type: str = Field(pattern=r"^urn:weighbridge:problem:[a-z-]+$", description="stable; compare this")
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    field: str | None = Field(default=None, description="the part of the request at fault")
+    limit: int | float | None = Field(default=None, description="the bound that was broken")
+    cure: str | None = Field(default=None, description="what to do about it")
+    request_id: str | None = None
+    errors: list[ProblemDocument] | None = Field(default=None, description="one per image, where every one failed")
+
+
+class Choice(_Answer):
+    """One class and how probable the model holds it."""
+
+    label: str
+    index: int = Field(ge=0)
+    probability: Share
+
+
+class Size(_Answer):
+    """Pixels of an image as it was sent, upright."""
+
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+
+
+class Prediction(_Answer):
+    """The answer for one image: the most probable class, and the `top_k` of them in falling order."""
+
+    status: Literal[200] = 200
+    label: str
+    index: int = Field(ge=0)
+    probability: Share
+    top: list[Choice]
+    resized: bool = Field(description="whether the image was scaled to the model's size")
+    original_size: Size | None = Field(default=None, description="present when the image was scaled")
+
+
+class FailedItem(_Answer):
+    """What stands in the place of an image that could not be used. Its neighbours are not affected."""
+
+    status: int = Field(ge=400, le=599)
+    error: ProblemDocument
+
+
+class PredictAnswer(_Answer):
+    """`predictions` has one entry per image, in the order of the request."""
+
+    model: str
+    version: int
+    runtime: str
+    device: str
+    predictions: list[Prediction | FailedItem]
+
+
+class ClassScore(_Answer):
+    """One class of an evaluation. A ratio whose denominator is zero is 0."""
+
+    label: str
+    precision: Share
+    recall: Share
+    f1: Share
+    support: int = Field(ge=0, description="images that really are of this class")
+
+
+class Average(_Answer):
+    """Precision, recall and F1 averaged over classes."""
+
+    precision: Share
+    recall: Share
+    f1: Share
+
+
+class Interval(_Answer):
+    """A 95 % Wilson score interval."""
+
+    low: Share
+    high: Share
+
+
+class Percentiles(_Answer):
+    """Milliseconds."""
+
+    p50: float
+    p90: float
+    p99: float
+    mean: float
+
+
+class Latency(_Answer):
+    """Time in the runtime alone: per call (`batch_ms`), and per call divided by its images (`image_ms`)."""
+
+    batch_size: int
+    batches: int
+    batch_ms: Percentiles
+    image_ms: Percentiles
+
+
+class SplitUsed(_Answer):
+    """Which images were scored. `sha256` is that of the split's data, absent for uploaded images."""
+
+    name: str
+    sha256: Sha256 | None = None
+
+
+class EvaluateAnswer(_Answer):
+    """How a model did on labelled images."""
+
+    model: str
+    version: int
+    runtime: str
+    device: str
+    split: SplitUsed
+    count: int = Field(ge=1)
+    correct: int = Field(ge=0)
+    accuracy: Share
+    interval: Interval
+    macro: Average
+    weighted: Average
+    classes: list[ClassScore]
+    confusion: list[list[int]] = Field(description="row: the true class, column: the predicted class")
+    log_loss: float = Field(ge=0, description="mean negative log-likelihood, nats; probabilities clipped at 1e-15")
+    latency: Latency
+    throughput: float = Field(ge=0, description="images per second of wall time, decoding excluded")
+    skipped: list[FailedItem] = Field(default_factory=list, description="uploaded images that could not be read")
+
+
+class RuntimeState(_Answer):
+    """One way to run a model on this server. `reason` says why not, where `usable` is false."""
+
+    name: str
+    format: str
+    usable: bool
+    open: bool = Field(description="already loaded and checked")
+    device: str | None = None
+    threads: int | None = None
+    version: str | None = None
+    reason: str | None = None
+
+
+class ModelState(_Answer):
+    """One version of one model: its card, and what this server can do with it."""
+
+    name: str
+    version: int
+    ready: bool
+    default: bool = Field(description="answers when a request names no model")
+    reason: str | None = Field(default=None, description="why it is not ready")
+    size_bytes: int | None = Field(default=None, description="of the file the default runtime reads")
+    runtimes: list[RuntimeState]
+    card: ModelCard | None = Field(default=None, description="absent when the card itself cannot be read")
+
+
+class ModelList(_Answer):
+    """Everything found under the model roots, ready or not."""
+
+    default: str | None
+    models: list[ModelState]
+
+
+class ModelVersions(_Answer):
+    """All versions of one name; `model` is the one that a request for the bare name gets."""
+
+    name: str
+    versions: list[int]
+    model: ModelState
+
+
+class SplitState(_Answer):
+    """A labelled split that /evaluate can use."""
+
+    name: str
+    dataset: str
+    split: str
+    classes: list[str]
+    count: int
+    shape: tuple[int, int, int] = Field(description="height, width, channels")
+    sha256: Sha256
+    licence: str
+
+
+class SplitList(_Answer):
+    """The labelled splits this server holds; `problems` names those that cannot be used."""
+
+    splits: list[SplitState]
+    problems: list[str]
+
+
+class ModelReadiness(_Answer):
+    """A line of /readyz."""
+
+    model: str = Field(description="name@version, or the folder where the card cannot be read")
+    state: Literal["loading", "ready", "failed"]
+    reason: str | None = None
+
+
+class Readiness(_Answer):
+    """Ready when loading has finished and the default model is ready; other models may have failed."""
+
+    ready: bool
+    reason: str | None = None
+    models: list[ModelReadiness]
