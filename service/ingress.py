@@ -12,15 +12,14 @@ Images are only collected here; `to_pixels` turns each into what a model takes, 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from service import images
 from service.card import InputSpec
-from service.forms import Part, parse_form
+from service.fields import check_names, merge, parse_json, read_whole, shorten, texts_of
+from service.forms import parse_form
 from service.images import Decoded
 from service.pixels import from_lists
 from service.problems import Problem
@@ -33,12 +32,11 @@ MEDIA_TYPES = (
     "multipart/form-data, image/png, image/jpeg, image/webp, image/bmp, application/octet-stream, application/json"
 )
 SPARE_PARTS = 16  # plain fields beside the images
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a client asks. `items` are encoded files (bytes), base64 texts or nested lists; `raw` stands for them all."""
+    """What a client asks. `items` are encoded files (bytes), base64 texts or nested lists; `raw` replaces them all."""
 
     model: str | None
     runtime: str | None
@@ -50,7 +48,7 @@ class Ask:
 def read_ask(body: bytes, content_type: str, query: Mapping[str, str], settings: Settings) -> Ask:
     """Take a body apart. Nothing is decoded yet."""
     media_type = content_type.partition(";")[0].strip().lower()
-    check_query(query, QUERY_FIELDS)
+    check_names(query, QUERY_FIELDS, "query")
     if media_type == "application/octet-stream":
         return Ask(*_named(query, {}), items=[], raw=body)
     if media_type == "application/json":
@@ -76,7 +74,7 @@ def to_pixels(item: Any, spec: InputSpec, settings: Settings) -> Decoded:
         return Decoded(from_lists(item, spec), None)
     data = _from_base64(item) if isinstance(item, str) else item
     if not isinstance(data, bytes | bytearray):
-        raise Problem("bad-value", f"an image cannot be {_short(item)}",
+        raise Problem("bad-value", f"an image cannot be {shorten(item)}",
                       cure="send nested lists of pixels, a base64 string, or a data: URL")
     return images.decode(bytes(data), spec, max_pixels=settings.max_pixels, resize=settings.resize)
 
@@ -97,59 +95,6 @@ def check_count(count: int, limit: int) -> None:
                       cure="send them in several requests")
 
 
-def check_query(query: Mapping[str, str], known: tuple[str, ...]) -> None:
-    """Problem for a parameter nobody reads: a misspelt one must not be ignored in silence."""
-    for name in query:
-        if name not in known:
-            raise Problem("bad-value", f"there is no parameter {_short(name)}", field="query",
-                          cure=f"use {', '.join(known)}")
-
-
-def parse_json(body: bytes, model: type[M]) -> M:
-    """The body as `model`; Problem "bad-json" for what is not JSON, "bad-value" for what is the wrong JSON."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            raise Problem("bad-json", first["msg"], cure="check quotes, commas, brackets, UTF-8") from None
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise Problem("bad-value", f"{where}: {first['msg']}", field=where, cure="see /docs") from None
-
-
-def merge(field: str, query: Mapping[str, str], sent: Mapping[str, Any], read: Callable[[str], Any] = str) -> Any:
-    """The value of `field` from query or body; Problem "contradiction" when both have one and they differ."""
-    asked = read(query[field]) if field in query else None
-    told = sent.get(field)
-    if asked is not None and told is not None and asked != told:
-        raise Problem("contradiction", f"{field} is {_short(asked)} in the query and {_short(told)} in the body",
-                      field=field, cure="send it once")
-    return told if asked is None else asked
-
-
-def read_whole(field: str) -> Callable[[str], int]:
-    """A reader of positive whole numbers, for `merge`."""
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
-            raise Problem("bad-value", f"{field} is {_short(text)}", field=field, cure="send a whole number from 1 up")
-        return int(text)
-
-    return read
-
-
-def fields_of(parts: list[Part], known: tuple[str, ...]) -> dict[str, str]:
-    """The plain fields of a form; Problem for an unknown or repeated one."""
-    found: dict[str, str] = {}
-    for part in parts:
-        if part.name not in known:
-            raise Problem("bad-value", f"there is no field {_short(part.name)}", field=part.name[:80],
-                          cure=f"use {', '.join((*IMAGE_FIELDS, *known))}")
-        value = part.text()
-        if found.setdefault(part.name, value) != value:
-            raise Problem("contradiction", f"{part.name} has two values", field=part.name, cure="send it once")
-    return found
-
-
 def _from_json(body: bytes, query: Mapping[str, str]) -> Ask:
     request = parse_json(body, PredictRequest)
     if request.image is not None and request.images is not None:
@@ -161,7 +106,7 @@ def _from_json(body: bytes, query: Mapping[str, str]) -> Ask:
 
 def _from_form(body: bytes, content_type: str, query: Mapping[str, str], settings: Settings) -> Ask:
     parts = parse_form(body, content_type, max_parts=settings.max_images + SPARE_PARTS)
-    sent: dict[str, Any] = dict(fields_of([part for part in parts if part.name not in IMAGE_FIELDS], QUERY_FIELDS))
+    sent: dict[str, Any] = dict(texts_of([part for part in parts if part.name not in IMAGE_FIELDS], QUERY_FIELDS))
     if "top_k" in sent:
         sent["top_k"] = read_whole("top_k")(sent["top_k"])
     return Ask(*_named(query, sent), items=[bytes(part.data) for part in parts if part.name in IMAGE_FIELDS])
@@ -175,15 +120,10 @@ def _from_base64(text: str) -> bytes:
     if text.startswith("data:"):
         head, comma, text = text.partition(",")
         if not comma or not head.endswith(";base64"):
-            raise Problem("image-unreadable", f"{_short(head)} is not a base64 data: URL",
+            raise Problem("image-unreadable", f"{shorten(head)} is not a base64 data: URL",
                           cure="send data:image/png;base64,… ")
     try:
         return binascii.a2b_base64("".join(text.split()).encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise Problem("image-unreadable", f"the text is not base64: {error}",
                       cure="encode the whole file, standard alphabet and padding: `base64 -w0 file`") from None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "…"

@@ -123,12 +123,13 @@ class Limited:
         if announced is not None and announced.isdigit() and int(announced) > self.max_bytes:
             raise self._too_large(f"{announced} bytes were announced")
         seen = 0
-        deadline: float | None = None
+        complete = False
+        deadline = asyncio.get_running_loop().time() + self.timeout_s
 
         async def counted() -> Message:
-            nonlocal seen, deadline
-            loop = asyncio.get_running_loop()
-            deadline = deadline or loop.time() + self.timeout_s
+            nonlocal seen, complete
+            if complete:  # what comes now is the client leaving, and it may take its time
+                return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
@@ -136,6 +137,7 @@ class Limited:
                 raise Problem("read-timeout", f"the body did not arrive within {self.timeout_s:g} s",
                               limit=self.timeout_s, cure="send it faster, or in smaller requests") from None
             seen += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
             if seen > self.max_bytes:
                 raise self._too_large(f"more than {self.max_bytes} bytes came")
             return message

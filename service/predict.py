@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def check_top_k(asked: int | None, opened: Opened) -> int:
 
 
 class BatchError(Exception):
-    """Not one image of a batch could be used."""
+    """A batch of which no image, or not every image where all are needed, could be used."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(f"{len(problems)} images failed")
@@ -85,13 +85,23 @@ def _decoder(ask: Ask, spec: InputSpec, settings: Settings) -> Callable[[], tupl
             images = from_bytes(ask.raw, spec)
             check_count(len(images), settings.max_images)
             return images, [Decoded(image, None) for image in images]
-        outcomes = [_attempt(item, place, spec, settings) for place, item in enumerate(ask.items)]
-        good = [outcome.pixels for outcome in outcomes if isinstance(outcome, Decoded)]
-        if not good:
-            raise BatchError([outcome for outcome in outcomes if isinstance(outcome, Problem)])
-        return (good[0][np.newaxis] if len(good) == 1 else np.stack(good)), outcomes
+        return stack(ask.items, spec, settings)
 
     return work
+
+
+def stack(
+    items: Sequence[Any], spec: InputSpec, settings: Settings, *, all_or_nothing: bool = False
+) -> tuple[NDArray[np.uint8], list[Outcome]]:
+    """The usable ones of at least one item as (n, height, width, channels), and what became of each.
+
+    BatchError when there is no usable one; with `all_or_nothing`, when there is an unusable one.
+    """
+    outcomes = [_attempt(item, place, spec, settings) for place, item in enumerate(items)]
+    good = [outcome.pixels for outcome in outcomes if isinstance(outcome, Decoded)]
+    if not good or (all_or_nothing and len(good) < len(outcomes)):
+        raise BatchError([outcome for outcome in outcomes if isinstance(outcome, Problem)])
+    return (good[0][np.newaxis] if len(good) == 1 else np.stack(good)), outcomes
 
 
 def _attempt(item: Any, place: int, spec: InputSpec, settings: Settings) -> Outcome:

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from service.catalogue import model, models, splits
+from service.evaluate import evaluate
 from service.health import livez, metrics, readyz
 from service.metrics import Metrics
 from service.middleware import Enveloped, Limited, Observed, unrouted
@@ -21,6 +22,7 @@ from service.state import State
 
 ROUTES = (
     Route("/predict", predict, methods=["POST"]),
+    Route("/evaluate", evaluate, methods=["POST"]),
     Route("/models", models),
     Route("/models/{name}", model),
     Route("/splits", splits),

@@ -28,6 +28,7 @@ class State:
     splits: dict[str, Split] = field(default_factory=dict)
     split_problems: list[str] = field(default_factory=list)
     evaluating: int = 0
+    evaluation_s: float = 1.0  # what the last one took, for Retry-After
 
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> Self:

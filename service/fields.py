@@ -1,0 +1,83 @@
+"""The plain fields of a request, wherever they stand: query, form or JSON. What is unknown, repeated with another value
+or out of range is refused by name; nothing a client wrote is ignored in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from service.forms import Part
+from service.problems import Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def check_names(found: Iterable[str], known: tuple[str, ...], where: str) -> None:
+    """Problem for a name nobody reads."""
+    for name in found:
+        if name not in known:
+            raise Problem("bad-value", f"the {where} has {shorten(name)}, which is not read here", field=where,
+                          cure=f"use {', '.join(known)}")
+
+
+def texts_of(parts: list[Part], known: tuple[str, ...]) -> dict[str, str]:
+    """The plain fields of a form."""
+    check_names((part.name for part in parts), known, "form")
+    found: dict[str, str] = {}
+    for part in parts:
+        if found.setdefault(part.name, text := part.text()) != text:
+            raise Problem("contradiction", f"{part.name} has two values", field=part.name, cure="send it once")
+    return found
+
+
+def merge(name: str, query: Mapping[str, str], sent: Mapping[str, Any], read: Callable[[str], Any] = str) -> Any:
+    """The value of a field from query or body, or None; where both have one they must agree."""
+    asked = read(query[name]) if name in query else None
+    told = sent.get(name)
+    if asked is not None and told is not None and asked != told:
+        raise Problem("contradiction", f"{name} is {shorten(asked)} in the query and {shorten(told)} in the body",
+                      field=name, cure="send it once")
+    return told if asked is None else asked
+
+
+def read_whole(name: str) -> Callable[[str], int]:
+    """A reader of positive whole numbers."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
+            raise Problem("bad-value", f"{name} is {shorten(text)}", field=name, cure="send a whole number from 1 up")
+        return int(text)
+
+    return read
+
+
+def parse_json(body: bytes, model: type[M]) -> M:
+    """The body as `model`; "bad-json" for what is not JSON, "bad-value" for JSON that says something else."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise _explained(error) from None
+
+
+def checked(values: Mapping[str, Any], model: type[M]) -> M:
+    """`values` that are not None as `model`, or "bad-value"."""
+    try:
+        return model.model_validate({name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise _explained(error) from None
+
+
+def shorten(value: Any) -> str:
+    """A value as it may stand in a sentence."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "…"
+
+
+def _explained(error: ValidationError) -> Problem:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return Problem("bad-json", first["msg"], cure="check quotes, commas, brackets, UTF-8")
+    where = ".".join(map(str, first["loc"])) or "body"
+    return Problem("bad-value", f"{where}: {first['msg']}", field=where[:80], cure="see /docs")

@@ -1,0 +1,102 @@
+"""From probabilities and true labels to the figures people compare models by. numpy only; no model, no HTTP.
+
+Conventions, tested against scikit-learn with the same ones:
+
+    prediction   the most probable class; of equals, the first
+    classes      all of the model's, in its order; a class nobody has counts in the macro average, as zeros
+    zero         precision, recall and F1 are 0 where their denominator is 0
+    weighted     by support, the number of images that really are of the class
+    log loss     mean of -ln p(true class), with p clipped to [EPSILON, 1 - EPSILON] in float64
+    interval     Wilson's, 95 %: it stays inside [0, 1] and is honest for accuracies near 1
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
+EPSILON = float(np.finfo(np.float64).eps)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Precision, recall and F1 over classes."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """`confusion[i, j]` counts images of class i that were taken for j; the per-class arrays have one entry each."""
+
+    count: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    confusion: NDArray[np.int64]
+    precision: Floats
+    recall: Floats
+    f1: Floats
+    support: NDArray[np.int64]
+    macro: Averages
+    weighted: Averages
+    log_loss: float
+
+
+def score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Scores:
+    """Score `probabilities` (n, classes) against `labels` (n,), n >= 1, labels in range(classes)."""
+    count, classes = probabilities.shape
+    if count == 0 or labels.shape != (count,) or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"{labels.shape} labels do not fit probabilities {probabilities.shape}")
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes**2)
+    confusion = confusion.reshape(classes, classes)
+    hits, support, claimed = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    precision, recall = _ratio(hits, claimed), _ratio(hits, support)
+    f1 = _ratio(2 * hits, support + claimed)
+    correct = int(hits.sum())
+    low, high = wilson(correct, count)
+    return Scores(
+        count=count,
+        correct=correct,
+        accuracy=correct / count,
+        low=low,
+        high=high,
+        confusion=confusion,
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        support=support,
+        macro=Averages(float(precision.mean()), float(recall.mean()), float(f1.mean())),
+        weighted=Averages(*(float(np.average(each, weights=support)) for each in (precision, recall, f1))),
+        log_loss=log_loss(probabilities, labels),
+    )
+
+
+def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Mean negative log-likelihood of the true classes, in nats."""
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(of_truth.clip(EPSILON, 1 - EPSILON)).mean())
+
+
+def wilson(correct: int, count: int, z: float = Z95) -> tuple[float, float]:
+    """The Wilson score interval of a proportion (E. B. Wilson, 1927)."""
+    share = correct / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    # At the ends the bound is exact, and rounding must not push it past the share itself.
+    return (0.0 if correct == 0 else centre - half), (1.0 if correct == count else centre + half)
+
+
+def _ratio(top: NDArray[np.integer], bottom: NDArray[np.integer]) -> Floats:
+    quotients: Floats = np.divide(top, bottom, out=np.zeros(len(top)), where=bottom != 0)
+    return quotients
