@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from service.card import CARD_FILE, ModelCard, is_version_folder, read_card
+from service.splits import FOLDER, Split, find_splits
 
 MODELS = Path("models")
-SPLITS = "splits"
 
 
 class NothingToWeighError(ValueError):
@@ -35,25 +30,7 @@ class Contender:
         return self.card.id
 
 
-@dataclass(frozen=True)
-class Split:
-    """Labelled images: uint8 (N, height, width, channels) and class numbers (N,)."""
-
-    name: str
-    classes: tuple[str, ...]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    sha256: str               # of the file that holds them
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def fits(self, card: ModelCard) -> bool:
-        """Whether a model takes these images and answers in these classes."""
-        return self.images.shape[1:] == card.input.shape and self.classes == card.classes
-
-
-def find_contenders(root: Path, globs: list[str]) -> list[Contender]:
+def find_contenders(root: Path, globs: Sequence[str] = ("*",)) -> list[Contender]:
     """The newest version of every model whose name matches one of `globs`, by name."""
     newest: dict[str, Contender] = {}
     for path in root.glob(f"*/*/{CARD_FILE}"):
@@ -71,31 +48,15 @@ def find_contenders(root: Path, globs: list[str]) -> list[Contender]:
     return chosen
 
 
-def read_split(folder: Path) -> Split:
-    """The labelled split in `folder`: split.json and data.npz."""
-    try:
-        facts: dict[str, Any] = json.loads((folder / "split.json").read_bytes())
-        stored = (folder / "data.npz").read_bytes()
-    except OSError as error:
-        raise NothingToWeighError(f"no labelled images in {folder}: {error}; python -m export writes them") from error
-    with np.load(folder / "data.npz", allow_pickle=False) as data:
-        return Split(
-            name=folder.name,
-            classes=tuple(facts["classes"]),
-            images=data["images"],
-            labels=data["labels"].astype(np.int64),
-            sha256=hashlib.sha256(stored).hexdigest(),
-        )
-
-
 def find_split(root: Path, card: ModelCard) -> Split:
-    """The bundled split for a model: the one its card was scored on, else any whose images and classes fit."""
-    folders = sorted(path.parent for path in (root / SPLITS).glob("*/split.json"))
+    """The labelled split for a model: the one its card was scored on, else any whose images and classes fit."""
+    splits, problems = find_splits([root])
     scored = f"{card.score.dataset}-{card.score.split}" if card.score else ""
-    for folder in sorted(folders, key=lambda folder: folder.name != scored):
-        split = read_split(folder)
-        if split.fits(card):
-            return split
+    for name in sorted(splits, key=lambda name: (name != scored, name)):
+        split = splits[name].card
+        if split.shape == card.input.shape and split.classes == card.classes:
+            return splits[name]
     raise NothingToWeighError(
-        f"{card.id} takes {card.input.shape} images of {len(card.classes)} classes; no split in {root / SPLITS} fits"
+        f"{card.id} takes {card.input.shape} images of {len(card.classes)} classes and no split under "
+        f"{root / FOLDER} has them" + "".join(f"; {problem}" for problem in problems)
     )

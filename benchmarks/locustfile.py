@@ -24,13 +24,14 @@ from locust import FastHttpUser, events, stats, task
 from locust.env import Environment
 
 from benchmarks.clock import Clock
-from benchmarks.contenders import MODELS, SPLITS, read_split
+from benchmarks.contenders import MODELS
 from benchmarks.payloads import Payloads, encode, read_payloads
 from benchmarks.plan import Order, Plan, read_order
 from benchmarks.recorder import Answer, Recorder, no_answer, read_answer
 from benchmarks.rows import OK, write_rows
 from benchmarks.schedule import arrivals, image_order
 from benchmarks.selfcheck import SelfCheck
+from service.splits import FOLDER, Split
 
 MICROSECONDS = 1_000_000
 LONGEST_ANSWER = 60.0  # seconds a stopped test waits for what is under way
@@ -161,8 +162,8 @@ def _planned(order: Order) -> tuple[Plan, Payloads]:
 
 
 def _by_hand(options: Any) -> tuple[Plan, Payloads]:
-    split = read_split(MODELS / SPLITS / options.split)
+    images, labels = Split.find(MODELS / FOLDER / options.split).load()
     query = f"?model={options.model}" if options.model else ""
     plan = Plan(name="by-hand", model=options.model or "default", arrival="poisson", rate=options.rate,
                 seconds=options.seconds, warmup=0.0, seed=options.load_seed, path=f"/predict{query}")
-    return plan, encode("png", split.images, split.labels, limit=2000, seed=options.load_seed)
+    return plan, encode("png", images, labels, limit=2000, seed=options.load_seed)

@@ -62,18 +62,21 @@ def encode(body: str, images: NDArray[np.uint8], labels: NDArray[np.int64], *, l
     return Payloads(content_type, [encoder(images[i]) for i in chosen], labels[chosen].astype(np.int16), chosen)
 
 
-def write_payloads(path: Path, payloads: Payloads) -> str:
-    """Store the bodies in one file; returns the SHA-256 over them, which goes into the result."""
-    joined = b"".join(payloads.bodies)
+def digest(payloads: Payloads) -> str:
+    """SHA-256 over all bodies in order; it goes into the result, so that two runs can be told to have sent the same."""
+    return hashlib.sha256(b"".join(payloads.bodies)).hexdigest()
+
+
+def write_payloads(path: Path, payloads: Payloads) -> None:
+    """Store the bodies in one .npz."""
     np.savez(
         path,
         content_type=np.array(payloads.content_type),
-        data=np.frombuffer(joined, dtype=np.uint8),
+        data=np.frombuffer(b"".join(payloads.bodies), dtype=np.uint8),
         ends=np.cumsum([len(body) for body in payloads.bodies]),
         labels=payloads.labels,
         images=payloads.images,
     )
-    return hashlib.sha256(joined).hexdigest()
 
 
 def read_payloads(path: Path) -> Payloads:

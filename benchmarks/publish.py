@@ -1,0 +1,52 @@
+"""The end of a run: result, report and table from its raw rows, and what of it is committed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.children import ROOT
+from benchmarks.machine import slug
+from benchmarks.report import write_report
+from benchmarks.result import derive, publishable, write_result
+from benchmarks.run import Run
+from benchmarks.tables import terminal_table
+from service.card import write_atomically
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def finish(run: Run, console: Console) -> dict[str, Any]:
+    """Derive, write and print whatever is measured so far."""
+    result = derive(run)
+    write_result(run, result)
+    page = write_report(run.folder / "report.html", result)
+    if not result["models"]:
+        console.print("nothing was measured")
+        return result
+    console.print()
+    for sentence in result["verdict"]:
+        console.print(sentence, soft_wrap=True)
+    console.print()
+    console.print(terminal_table(result))
+    console.print()
+    _print_validity(result["validity"], console)
+    console.print(f"report: [bold]{page}[/]", soft_wrap=True)
+    return result
+
+
+def publish(result: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Store the summary as `<machine>.json`, to be committed; README tables are made from it."""
+    content = json.dumps(publishable(result), indent=1).encode() + b"\n"
+    return write_atomically(folder / f"{slug(result['machine'])}.json", content)
+
+
+def _print_validity(validity: dict[str, Any], console: Console) -> None:
+    console.print("[green]valid[/]" if validity["valid"] else "[bold red]INVALID[/]: not to be published")
+    for reason in validity["reasons"]:
+        console.print(f"  [red]{reason['code']}[/] {reason['reason']}", soft_wrap=True)
+    for note in validity["notes"]:
+        console.print(f"  [yellow]{note['code']}[/] {note['reason']}", soft_wrap=True)
