@@ -17,6 +17,7 @@ from rich.console import Console
 
 from export.publish import publish
 from service.card import Format
+from service.splits import write_split
 from training.datasets import DATASETS, MissingDataset, load_split
 from training.recipes import RECIPES
 from training.runs import RunError, find_run
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Export what was asked for; 0 when all of it succeeded, 1 when something was refused, 2 for a wrong command."""
     options = parser().parse_args(arguments)
     if options.split:
-        return export_split(*options.split, options.to)
+        dataset, split = options.split
+        return export_split(dataset, split, options.to)
     names = chosen(options.names)
     if not names:
         console.print("nothing to export: give recipe names or a glob, e.g. python -m export fm-fast")
@@ -47,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--format", nargs="+", choices=get_args(Format), default=["onnx", "torchscript"], help="default: both first"
     )
     result.add_argument("--to", type=Path, default=Path("artifacts"), metavar="ROOT", help="default: artifacts")
-    result.add_argument("--runs", type=Path, metavar="ROOT", help="where the runs are; default: as training writes them")
+    result.add_argument("--runs", type=Path, metavar="ROOT", help="default: where training writes them")
     result.add_argument("--seed", type=int, help="this run; default: the best on validation")
     result.add_argument("--protocol", default="clean", choices=["clean", "report"], help="default: clean")
     result.add_argument("--split", nargs=2, metavar=("DATASET", "SPLIT"), help="export a labelled split instead")
@@ -77,9 +79,7 @@ def export_one(name: str, options: argparse.Namespace) -> bool:
 
 
 def export_split(dataset: str, split: str, root: Path) -> int:
-    """Write a labelled split under `root/splits`, with the data set's own facts beside it."""
-    from service.splits import write_split
-
+    """Write a labelled split under `root/splits`, with the data set's own facts in its card."""
     if dataset not in DATASETS:
         console.print(f"unknown data set {dataset!r}; known are {', '.join(DATASETS)}")
         return 2
@@ -89,12 +89,12 @@ def export_split(dataset: str, split: str, root: Path) -> int:
         console.print(str(error))
         return 2
     facts = DATASETS[dataset]
-    folder = write_split(
-        root / "splits" / f"{dataset}-{split}",
+    folder = root / "splits" / f"{dataset}-{split}"
+    card = write_split(
+        folder, data.images, data.labels.astype("uint8"),
         dataset=dataset, split=split, classes=facts.classes, licence=facts.licence,
-        images=data.images, labels=data.labels,
     )
-    console.print(f"{len(data.labels):,} labelled images: {folder}")
+    console.print(f"{card.count:,} labelled images: {folder}")
     return 0
 
 

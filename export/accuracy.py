@@ -6,7 +6,7 @@ import numpy as np
 
 from service.card import Score
 from service.runtimes import Runtime
-from service.scoring import wilson_interval
+from service.scoring import wilson
 from training.datasets import load_split
 
 BATCH = 250
@@ -20,7 +20,7 @@ def measure_accuracy(runtime: Runtime, *, dataset: str, split: str) -> Score:
         answers = runtime(data.images[start : start + BATCH]).argmax(axis=1)
         correct += int(np.count_nonzero(answers == data.labels[start : start + BATCH]))
     count = len(data.labels)
-    low, high = wilson_interval(correct, count)
+    low, high = wilson(correct, count)
     return Score(
         dataset=dataset,
         split=split,

@@ -32,7 +32,6 @@ from service.card import (
     InputSpec,
     ModelCard,
     ModelFile,
-    Parity,
     is_version_folder,
     read_card,
     sha256_of,
@@ -48,7 +47,7 @@ RUNTIME_FOR: dict[str, str] = {spec.format: runtime for runtime, spec in RUNTIME
 PROBE_IMAGES = 256  # enough for every parity batch and the golden vectors
 
 
-class ExportRefused(ValueError):
+class ExportRefusedError(ValueError):
     """The run may not be served; the message says why and by how much."""
 
 
@@ -66,7 +65,7 @@ def publish(
 ) -> Published:
     """Export `run` into `root`, as the next version of its name unless the newest already holds the same weights.
 
-    `say` receives one line per step. Raises ExportRefused, ParityError or ValueError; then nothing was published.
+    `say` receives one line per step. Raises ExportRefusedError, ParityError or ValueError; then nothing was published.
     """
     if not formats or "onnx" not in formats:
         raise ValueError("formats must include onnx: the card's accuracy is measured on it")
@@ -166,9 +165,9 @@ def _build(
 
 
 def refuse_below_floor(name: str, accuracy: float, floor: float) -> None:
-    """Raise ExportRefused when `accuracy` is below `floor` (both fractions)."""
+    """Raise ExportRefusedError when `accuracy` is below `floor` (both fractions)."""
     if accuracy < floor:
-        raise ExportRefused(
+        raise ExportRefusedError(
             f"{name}: accuracy {accuracy:.2%} is {100 * (floor - accuracy):.2f} points below its floor {floor:.2%}"
         )
 
@@ -195,7 +194,7 @@ def count_macs(module: torch.nn.Module, images: NDArray[np.uint8]) -> int:
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.from_numpy(images.copy()))
-    return counter.get_total_flops() // (2 * len(images))
+    return int(counter.get_total_flops()) // (2 * len(images))
 
 
 def _write(format: Format, module: Wrapped, example: torch.Tensor, path: Path, inside: dict[str, str]) -> None:  # noqa: A002

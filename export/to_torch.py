@@ -19,7 +19,7 @@ def to_torchscript(module: Wrapped, example: torch.Tensor, path: Path) -> None:
     refuse_train_mode(module)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.filterwarnings("ignore", message=r"`?torch\.jit", category=DeprecationWarning)
-        traced = torch.jit.trace(module, (example,), check_trace=False)
+        traced = torch.jit.trace(module, (example,), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(torch.jit.freeze(traced), str(path))
 
 

@@ -80,10 +80,10 @@ def test_a_module_in_train_mode_is_refused_by_every_exporter(module: Wrapped, tm
     assert list(tmp_path.iterdir()) == []
 
 
-def write(format: str, module: Wrapped, path: Path) -> None:
-    if format == "onnx":
+def write(kind: str, module: Wrapped, path: Path) -> None:
+    if kind == "onnx":
         to_onnx(module, example(), path, {})
-    elif format == "torchscript":
+    elif kind == "torchscript":
         to_torchscript(module, example(), path)
     else:
         to_exported(module, example(), path)
@@ -92,26 +92,26 @@ def write(format: str, module: Wrapped, path: Path) -> None:
 FORMATS = [("onnx", "onnxruntime"), ("torchscript", "torchscript"), ("pt2", "torchexport")]
 
 
-@pytest.mark.parametrize(("format", "runtime"), FORMATS)
-def test_every_format_agrees_with_eager_through_its_runtime(module, tmp_path, format, runtime) -> None:
-    path = tmp_path / f"model.{format}"
-    write(format, module, path)
+@pytest.mark.parametrize(("kind", "runtime"), FORMATS)
+def test_every_format_agrees_with_eager_through_its_runtime(module, tmp_path, kind, runtime) -> None:
+    path = tmp_path / f"model.{kind}"
+    write(kind, module, path)
 
-    parity = check_parity(eager(module), path, format=format, runtime=runtime, images=IMAGES)
+    parity = check_parity(eager(module), path, format=kind, runtime=runtime, images=IMAGES)
 
     assert parity.max_abs_diff <= parity.tolerance
     assert parity.images == sum(BATCHES) + 2
 
 
-@pytest.mark.parametrize(("format", "runtime"), FORMATS)
-def test_parity_fails_with_the_amount_when_the_weights_are_not_the_same(module, tmp_path, format, runtime) -> None:
-    path = tmp_path / f"model.{format}"
-    write(format, module, path)
+@pytest.mark.parametrize(("kind", "runtime"), FORMATS)
+def test_parity_fails_with_the_amount_when_the_weights_are_not_the_same(module, tmp_path, kind, runtime) -> None:
+    path = tmp_path / f"model.{kind}"
+    write(kind, module, path)
     with torch.no_grad():
         module.network[4].bias[0] += 0.01
 
     with pytest.raises(ParityError, match=r"differ from eager by up to \d\.\d+e-0\d \(allowed 1e-05\)"):
-        check_parity(eager(module), path, format=format, runtime=runtime, images=IMAGES)
+        check_parity(eager(module), path, format=kind, runtime=runtime, images=IMAGES)
 
 
 def test_the_top_class_may_differ_only_where_eager_was_unsure() -> None:
