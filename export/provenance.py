@@ -13,12 +13,17 @@ from service.card import sha256_of
 from training.runs import Run
 
 ROOT = Path(__file__).parent.parent
-CARRIED = ("epochs", "wall_s", "images_per_s", "validation", "test", "machine", "versions", "commit", "data_sha256")
+CARRIED = ("epochs", "wall_s", "images_per_s", "machine", "versions", "commit", "data_sha256")
+SPLITS = ("validation", "test")
+FIGURES = ("split", "count", "correct", "accuracy", "loss")  # the confusion matrices stay with the run
 
 
 def training_facts(run: Run) -> dict[str, Any]:
     """The run's own record, as far as a card carries it."""
     carried = {key: run.result[key] for key in CARRIED if key in run.result}
+    for split in SPLITS:
+        if figures := run.result.get(split):
+            carried[split] = {key: figures[key] for key in FIGURES if key in figures}
     return {
         "seed": run.seed,
         "protocol": run.protocol,
