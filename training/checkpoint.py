@@ -42,7 +42,8 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path}: unreadable ({error}); delete it to start this run again") from error
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path}: unreadable ({reason}); delete it to start this run again") from error
     return state
 
 

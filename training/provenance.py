@@ -34,7 +34,7 @@ def versions() -> dict[str, str]:
     """Versions of what computes."""
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a subclass of str, which a strict reader refuses
         "numpy": np.__version__,
         **({"cuda": torch.version.cuda} if torch.version.cuda and torch.cuda.is_available() else {}),
     }

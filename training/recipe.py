@@ -75,7 +75,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("shape", "schedule_options", "augment"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", self.name):
             raise ValueError(f"recipe {self.name!r}: a name is lower-case letters, digits, '.', '_' and '-'")
         for what in ("dataset", "architecture", "init", "optimizer", "schedule"):
@@ -135,8 +135,15 @@ class Recipe:
         known["normalization"] = Normalization(*(tuple(known["normalization"][key]) for key in ("mean", "std")))
         known["augment"] = dict(known["augment"])
         known["report"] = Protocol(**known["report"]) if known["report"] else None
-        known["reported"] = Reported(**known["reported"]) if known["reported"] else None
+        known["reported"] = Reported(**_frozen(known["reported"])) if known["reported"] else None
         return cls(**known)
+
+
+def _frozen(value: Any) -> Any:
+    """The same with read-only mappings and with tuples for lists, so that a recipe read from JSON equals its source."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _frozen(entry) for key, entry in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (

@@ -1,0 +1,108 @@
+"""The networks have exactly the layers the reports describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from training.architectures import build_network, count_parameters
+from training.datasets import DATASETS
+from training.recipes import RECIPES
+
+PARAMETERS = {
+    "fm000-linear": 7_960,
+    "fm000-relu": 7_960,
+    "fm000-relu-output": 7_960,
+    "fm000-tinyvgg": 7_740,
+    "fm001-mixer": 230_844,
+    "fm002-ann": 405_044,
+    "fm002-ann-mod": 406_416,
+    "fm002-ann-mod-aug": 406_416,
+    "fm002-cnn": 1_077_834,
+    "fm002-cnn-aug": 1_077_834,
+    "cf003": 4_843_074,
+    **{f"cf004-{activation}-1": 3_157_002 for activation in ("relu", "tanh", "sigmoid")},
+    **{f"cf004-{activation}-2": 4_206_602 for activation in ("relu", "tanh", "sigmoid")},
+    **{f"cf004-{activation}-3": 5_256_202 for activation in ("relu", "tanh", "sigmoid")},
+    **{f"fm004-frac-{fraction}": 269_322 for fraction in (0.2, 0.4, 0.6, 0.8, 1.0)},
+    "fm-fast": 209_248,
+    "cf-fast": 833_792,
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_network_has_exactly_the_parameters_of_its_report(name: str) -> None:
+    with torch.device("meta"):
+        assert count_parameters(build_network(RECIPES[name])) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_network_maps_normalised_images_to_ten_logits_and_back_to_all_its_weights(name: str) -> None:
+    recipe = RECIPES[name]
+    facts = DATASETS[recipe.dataset]
+    network = build_network(recipe)
+
+    logits = network(torch.rand(2, facts.channels, facts.height, facts.width))
+    logits.square().sum().backward()
+
+    assert logits.shape == (2, 10)
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_the_mixer_averages_row_logits_which_is_classifying_the_mean_row() -> None:
+    network = build_network(RECIPES["fm001-mixer"]).eval()
+    rows: list[torch.Tensor] = []
+    network.classifier.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0]))
+
+    logits = network(torch.rand(3, 1, 28, 28))
+
+    assert rows[0].shape == (3, 128, 16)
+    torch.testing.assert_close(logits, network.classifier(rows[0].mean(dim=1)))
+
+
+def test_the_gate_can_switch_a_block_off_for_one_image_only() -> None:
+    network = build_network(RECIPES["cf003"]).eval()
+    block = network.features[0]
+    linear = block.gate[2]
+    with torch.no_grad():
+        linear.weight.fill_(-1.0)
+        linear.bias.fill_(0.5)
+    images = torch.stack([torch.zeros(3, 32, 32), torch.ones(3, 32, 32)])
+
+    answered = block(images).abs().sum(dim=(1, 2, 3))
+
+    assert (answered[0] > 0, answered[1] == 0) == (True, True)
+
+
+def test_fast_net_convolutions_begin_as_the_identity() -> None:
+    network = build_network(RECIPES["fm-fast"])
+    conv = next(layer for layer in network.features if isinstance(layer, nn.Conv2d) and layer.bias is None)
+    images = torch.rand(1, 16, 8, 8)
+
+    torch.testing.assert_close(conv(images)[:, :16], images)
+
+
+def test_our_own_channel_counts_are_multiples_of_sixteen() -> None:
+    for name in ("fm-fast", "cf-fast"):
+        shape = RECIPES[name].shape
+        assert all(width % 16 == 0 for width in (shape["stem"], *shape["widths"]))
+
+
+def test_an_init_changes_weights_and_leaves_biases() -> None:
+    base = RECIPES["fm002-ann"]
+    torch.manual_seed(0)
+    default = build_network(base)
+    torch.manual_seed(0)
+    kaiming = build_network(replace(base, init="kaiming-uniform"))
+
+    first, other = default.layers[1], kaiming.layers[1]
+    assert torch.equal(first.bias, other.bias)
+    assert other.weight.abs().max() > 2 * first.weight.abs().max()  # sqrt(6) times the default's bound
+
+
+def test_a_shape_that_does_not_fit_its_architecture_names_the_recipe() -> None:
+    with pytest.raises(ValueError, match=r"recipe fm000-tinyvgg: shape .* does not fit"):
+        build_network(replace(RECIPES["fm000-tinyvgg"], shape={"depth": 3}))
