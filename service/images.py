@@ -19,14 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (  # the codecs are named so that the first request does not pay for finding them
-    BmpImagePlugin,  # noqa: F401
-    Image,
-    ImageOps,
-    JpegImagePlugin,  # noqa: F401
-    PngImagePlugin,  # noqa: F401
-    WebPImagePlugin,  # noqa: F401
-)
+from PIL import Image, ImageOps
 
 from service.card import InputSpec
 from service.problems import Problem
@@ -53,6 +46,15 @@ class Decoded:
 
     pixels: NDArray[np.uint8]
     original: tuple[int, int] | None
+
+
+def rehearse() -> None:
+    """Decode one small image of each format, so that no client pays for what the codecs load on first use."""
+    spec = InputSpec(height=2, width=2, channels=3)
+    for kind in sorted(set(SIGNATURES.values())):
+        buffer = io.BytesIO()
+        Image.new("RGB", (4, 4)).save(buffer, kind)
+        decode(buffer.getvalue(), spec, max_pixels=16, resize="fit")
 
 
 def decode(data: bytes, spec: InputSpec, *, max_pixels: int, resize: Resize) -> Decoded:

@@ -36,7 +36,8 @@ def _find_split(wanted: str | None, card: ModelCard, state: State) -> Split:
     fitting = {name: split for name, split in state.splits.items() if _mismatch(split, card) is None}
     if wanted is None:
         if len(fitting) != 1:
-            raise Problem("bad-value", f"{len(fitting)} splits fit {card.id}, so one must be named", field="split",
+            detail = "more than one split fits, so one must be named" if fitting else "no split of this server fits"
+            raise Problem("bad-value", f"{card.id}: {detail}", field="split",
                           cure=f"use one of {', '.join(fitting)}" if fitting else "send images and labels as a form")
         return next(iter(fitting.values()))
     if wanted not in state.splits:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from service.browse import docs, index, openapi, page
 from service.catalogue import model, models, splits
 from service.evaluate import evaluate
 from service.health import livez, metrics, readyz
@@ -21,11 +22,15 @@ from service.settings import Settings
 from service.state import State
 
 ROUTES = (
+    Route("/", index),
     Route("/predict", predict, methods=["POST"]),
     Route("/evaluate", evaluate, methods=["POST"]),
     Route("/models", models),
     Route("/models/{name}", model),
     Route("/splits", splits),
+    Route("/docs", docs),
+    Route("/docs.json", openapi),
+    Route("/pages/{file}", page),
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", metrics),

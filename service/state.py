@@ -10,6 +10,7 @@ from typing import Self
 from starlette.requests import Request
 
 from service.dispatch import Dispatch
+from service.images import rehearse
 from service.metrics import Metrics
 from service.settings import Settings
 from service.shelf import Shelf
@@ -38,6 +39,7 @@ class State:
 
     def load(self) -> None:
         """Read splits and models from disk. Blocks; runs in a thread while /livez and /readyz already answer."""
+        rehearse()
         try:
             self.splits, self.split_problems = find_splits(self.settings.models)
         finally:

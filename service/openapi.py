@@ -1,0 +1,180 @@
+"""The OpenAPI 3.1 document, built from the wire models, the table of problems and the settings in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service import wire
+from service.problems import MEDIA_TYPE, PROBLEMS, URN
+from service.settings import Settings
+
+VERSION = "0.1.0"
+REF = "#/components/schemas/{model}"
+Json = dict[str, Any]
+
+REQUESTS: tuple[type[BaseModel], ...] = (wire.PredictRequest, wire.EvaluateRequest)
+ANSWERS: tuple[type[BaseModel], ...] = (
+    wire.PredictAnswer, wire.EvaluateAnswer, wire.ProblemDocument, wire.ModelList, wire.ModelVersions,
+    wire.SplitList, wire.Readiness,
+)
+ALWAYS = ("bad-request", "read-timeout", "body-too-large", "internal-error", "overloaded")
+TAKING_IMAGES = (
+    "bad-json", "bad-multipart", "bad-value", "contradiction", "unknown-model", "unknown-runtime",
+    "runtime-unavailable", "not-ready", "unsupported-media-type", "unsupported-image-format", "no-image",
+    "image-unreadable", "image-too-large", "too-many-images",
+)
+BINARY: Json = {"type": "string", "format": "binary"}
+MODEL: Json = {
+    "type": "string",
+    "description": "`name` (its newest ready version) or `name@version`",
+    "examples": ["fm-fast"],
+}
+RUNTIME: Json = {"type": "string", "description": "one of the model's usable runtimes", "examples": ["onnxruntime"]}
+WHOLE: Json = {"type": "integer", "minimum": 1}
+
+
+def document(settings: Settings) -> Json:
+    """The whole document."""
+    _, found = models_json_schema(
+        [*((model, "validation") for model in REQUESTS), *((model, "serialization") for model in ANSWERS)],
+        ref_template=REF,
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Weighbridge",
+            "version": VERSION,
+            "summary": "Image classifiers that show their weight: predictions, scores and where the time went.",
+            "description": "Every answer carries X-Request-ID and Server-Timing; every error is an RFC 9457 problem.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {
+            "/predict": {"post": _predict(settings)},
+            "/evaluate": {"post": _evaluate()},
+            "/models": {"get": _get("List the models", "ModelList")},
+            "/models/{name}": {"get": _model()},
+            "/splits": {"get": _get("List the labelled splits", "SplitList")},
+            "/readyz": {"get": _readyz()},
+            "/livez": {"get": _text("Whether the process answers")},
+            "/metrics": {"get": _text("Prometheus metrics")},
+        },
+        "components": {"schemas": found["$defs"]},
+    }
+
+
+def _predict(settings: Settings) -> Json:
+    fields = {"model": MODEL, "runtime": RUNTIME, "top_k": WHOLE}
+    form = {
+        "type": "object",
+        "properties": {"image": BINARY, "file": BINARY, "images": {"type": "array", "items": BINARY}, **fields},
+        "anyOf": [{"required": [name]} for name in ("image", "images", "file")],
+        "additionalProperties": False,
+    }
+    content = {
+        "multipart/form-data": {"schema": form},
+        **{f"image/{kind}": {"schema": BINARY} for kind in ("png", "jpeg", "webp", "bmp")},
+        "application/octet-stream": {"schema": {**BINARY, "description": "uint8, n x height x width x channels"}},
+        "application/json": {"schema": _ref("PredictRequest")},
+    }
+    answer = {"application/json": {"schema": _ref("PredictAnswer")}}
+    return {
+        "summary": "Classify one or many images",
+        "description": f"Up to {settings.max_images} images of {settings.max_pixels} pixels in "
+        f"{settings.max_body_bytes} bytes. "
+        "An image that cannot be used does not fail the others: then the answer is 207.",
+        "parameters": [_query(name, schema) for name, schema in fields.items()],
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": {"description": "Every image was classified", "content": answer},
+            "207": {"description": "Some images were classified; the others say why not", "content": answer},
+            **_problems((*TAKING_IMAGES, "wrong-shape", "bad-pixels", "answer-timeout")),
+        },
+    }
+
+
+def _evaluate() -> Json:
+    fields = {"model": MODEL, "runtime": RUNTIME, "batch_size": {**WHOLE, "maximum": 4096}}
+    split = {"split": {"type": "string", "description": "a name from /splits"}, "limit": WHOLE}
+    images = {"type": "array", "items": BINARY}
+    labels = {"type": "array", "items": {"type": "string"}, "description": "a class name or index per image, in order"}
+    form = {
+        "type": "object",
+        "properties": {"images": images, "labels": labels, **fields},
+        "required": ["images", "labels"],
+        "additionalProperties": False,
+    }
+    return {
+        "summary": "Score a model on labelled images",
+        "description": "JSON names a split of this server; a form brings images and labels along.",
+        "parameters": [_query(name, schema) for name, schema in {**fields, **split}.items()],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _ref("EvaluateRequest")},
+                "multipart/form-data": {"schema": form},
+            },
+        },
+        "responses": {
+            **_ok("EvaluateAnswer"),
+            **_problems((*TAKING_IMAGES, "unknown-split", "split-mismatch", "bad-labels", "wrong-shape")),
+        },
+    }
+
+
+def _model() -> Json:
+    name = {"name": "name", "in": "path", "required": True, "schema": MODEL}
+    operation = _get("One model: its card, versions and runtimes", "ModelVersions", ("unknown-model",))
+    return {**operation, "parameters": [name]}
+
+
+def _readyz() -> Json:
+    operation = _get("Whether traffic may come, and per model why not", "Readiness")
+    unready = {"description": "Not ready", "content": {"application/json": {"schema": _ref("Readiness")}}}
+    return {**operation, "responses": {**operation["responses"], "503": unready}}
+
+
+def _get(summary: str, answer: str, problems: tuple[str, ...] = ()) -> Json:
+    return {"summary": summary, "responses": {**_ok(answer), **_problems(problems)}}
+
+
+def _text(summary: str) -> Json:
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {"summary": summary, "responses": {"200": {"description": "Text", "content": content}, **_problems(())}}
+
+
+def _ok(model: str) -> Json:
+    return {"200": {"description": "Done", "content": {"application/json": {"schema": _ref(model)}}}}
+
+
+def _problems(slugs: Iterable[str]) -> Json:
+    """One response per status, listing the problem types that have it."""
+    by_status: dict[HTTPStatus, list[str]] = {}
+    for slug in (*slugs, *ALWAYS):
+        by_status.setdefault(PROBLEMS[slug].status, []).append(slug)
+    return {
+        str(int(status)): {
+            "description": "; ".join(f"`{slug}`: {PROBLEMS[slug].title}" for slug in found),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {
+                        "allOf": [_ref("ProblemDocument")],
+                        "properties": {"type": {"enum": [URN + slug for slug in found]}},
+                    }
+                }
+            },
+        }
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _query(name: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _ref(model: str) -> Json:
+    return {"$ref": REF.format(model=model)}
