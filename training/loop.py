@@ -8,7 +8,6 @@ everything an epoch depends on is in the saved state or a function of (seed, epo
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from training.execution import Execution
 from training.learner import Learner
 from training.material import Material
 from training.recipe import Recipe
+from training.result import assemble
 from training.runs import Run, open_run, run_folder
 from training.scoring import Score, score
 
@@ -123,8 +123,13 @@ class _Session:
             scores["held-out"] = self._score_final("held-out")
         if self.protocol.tests_on not in scores:
             scores[self.protocol.tests_on] = self._score_final(self.protocol.tests_on)
-        weights = self.learner.weights()
-        checkpoint.finish(self.task.folder, weights, self._result(scores, weights))
+        task, weights = self.task, self.learner.weights()
+        result = assemble(
+            task.recipe, seed=task.seed, protocol=task.protocol, history=self.history, sessions=self._sessions(),
+            scores=scores, parameters=count_parameters(self.learner.network), images=len(self.material.batches.labels),
+            data_sha256=self.material.sha256, weights=weights,
+        )
+        checkpoint.finish(task.folder, weights, result)
 
     def _take_up(self, state: dict[str, Any]) -> None:
         for split, found in self.material.sha256.items():
@@ -195,52 +200,3 @@ class _Session:
     def _sessions(self) -> list[dict[str, Any]]:
         self.record |= {"last_epoch": len(self.history), "wall_s": time.monotonic() - self.began}
         return [*self.past, self.record]
-
-    def _result(self, scores: dict[str, Score], weights: dict[str, torch.Tensor]) -> dict[str, Any]:
-        recipe, protocol = self.task.recipe, self.protocol
-        sessions = self._sessions()
-        held_out, test = scores.get("held-out"), scores[protocol.tests_on]
-        watched_test = sum(line["watched"]["split"] == "test" for line in self.history)
-        return {
-            "name": recipe.name,
-            "fingerprint": recipe.fingerprint,
-            "recipe": recipe.to_dict(),
-            "seed": self.task.seed,
-            "protocol": self.task.protocol,
-            "split": asdict(protocol),
-            "epochs": len(self.history),
-            "parameters": count_parameters(self.learner.network),
-            "figure": _figure(self.history, protocol.picks, test.accuracy),
-            "train": scores["train"].to_dict(),
-            "validation": held_out.to_dict() if held_out else None,
-            "test": {"split": protocol.tests_on, **test.to_dict()},
-            "test_split_scored": watched_test + ("test" in scores),
-            "wall_s": sum(session["wall_s"] for session in sessions),
-            "images_per_s": len(self.history)
-            * len(self.material.batches.labels)
-            / sum(line["train_s"] for line in self.history),
-            "sessions": sessions,
-            "execution": self.record["execution"],
-            "machine": self.record["machine"],
-            "versions": self.record["versions"],
-            "commit": self.record["commit"],
-            "data_sha256": self.material.sha256,
-            "weights_sha256": _digest(weights),
-        }
-
-
-def _figure(history: list[dict[str, Any]], picks: str, final: float) -> dict[str, Any]:
-    """The number that stands for the run: the final score, or the best epoch's where the report chose that."""
-    if picks == "last":
-        return {"rule": "last epoch", "epoch": len(history), "accuracy": final}
-    best = max(history, key=lambda line: line["watched"]["accuracy"])
-    return {"rule": "best epoch", "epoch": best["epoch"], "accuracy": best["watched"]["accuracy"]}
-
-
-def _digest(weights: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over names and bytes of all tensors: equal digests are equal networks, whatever the file's packing."""
-    digest = hashlib.sha256()
-    for name, value in weights.items():
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
