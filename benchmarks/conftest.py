@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from benchmarks.contenders import MODELS, Contender, NothingToWeighError, find_contenders, find_split
-from service.card import InputSpec
-
-FASHION_MNIST = InputSpec(height=28, width=28, channels=1)
+from benchmarks.contenders import MODELS, NothingToWeighError, find_contenders
+from benchmarks.samples import BATCHES, sample_for
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,32 +24,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `contender` runs once per model."""
+    """`contender` is every model, `sample` images of every shape that some model takes, `batch` every batch size."""
+    options = metafunc.config.option
+    if "batch" in metafunc.fixturenames:
+        metafunc.parametrize("batch", BATCHES)
+    if not {"contender", "sample"} & set(metafunc.fixturenames):
+        return
+    root = Path(options.weigh_root)
+    try:
+        found = find_contenders(root, options.weigh_model or ("*",))
+    except NothingToWeighError as error:
+        raise pytest.UsageError(str(error)) from error
     if "contender" in metafunc.fixturenames:
-        options = metafunc.config.option
-        try:
-            found = find_contenders(Path(options.weigh_root), options.weigh_model or ("*",))
-        except NothingToWeighError as error:
-            metafunc.parametrize("contender", [pytest.param(None, marks=pytest.mark.skip(reason=str(error)))])
-        else:
-            metafunc.parametrize("contender", found, ids=[contender.card.name for contender in found])
-
-
-@pytest.fixture(scope="session")
-def images(request: pytest.FixtureRequest) -> NDArray[np.uint8]:
-    """The first 32 images of the split that fits the first model; seeded noise where nothing is bundled."""
-    options = request.config.option
-    try:
-        card = find_contenders(Path(options.weigh_root), options.weigh_model or ("*",))[0].card
-        return find_split(Path(options.weigh_root), card).load(32)[0]
-    except NothingToWeighError:
-        return np.random.default_rng(0).integers(0, 256, (32, *FASHION_MNIST.shape), dtype=np.uint8)
-
-
-@pytest.fixture
-def contender_images(request: pytest.FixtureRequest, contender: Contender) -> NDArray[np.uint8]:
-    """The first 32 images of the split that fits this model; seeded noise where none is bundled."""
-    try:
-        return find_split(Path(request.config.option.weigh_root), contender.card).load(32)[0]
-    except NothingToWeighError:
-        return np.random.default_rng(0).integers(0, 256, (32, *contender.card.input.shape), dtype=np.uint8)
+        metafunc.parametrize("contender", found, ids=[contender.card.name for contender in found])
+    else:
+        samples = {sample.shape: sample for sample in (sample_for(root, contender) for contender in found)}
+        metafunc.parametrize("sample", list(samples.values()), ids=list(samples))

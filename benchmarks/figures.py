@@ -42,7 +42,7 @@ def accuracy_against_p99(entries: list[Entry]) -> Markup:
         believed = BY_KEY["response_p99"].believable(entry)
         figure.add_scatter(
             x=[x[0]], y=[y[0]], name=entry["name"], mode="markers+text", text=[entry["name"]],
-            textposition="top center", cliponaxis=False, showlegend=False,
+            textposition="top right", cliponaxis=False, showlegend=False,
             error_x=_bars(x), error_y=_bars(y),
             marker={"size": 13, "color": colour(position), "symbol": SYMBOLS[position % len(SYMBOLS)]
                     + ("" if believed else "-open")},

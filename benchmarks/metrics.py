@@ -22,7 +22,7 @@ class Metric:
 
     key: str
     label: str
-    unit: str                            # "%", "ms", "1/s", "MB", ""
+    unit: str                            # "%", "ms", "req/s", "MB", ""
     better: Literal["higher", "lower"]
     measure: Callable[[Entry], Value]
     source: Callable[[Entry], Entry | None] | None = None  # the load it comes from
@@ -105,7 +105,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("response_p50", "p50", "ms", "lower", latency("response_us", "p50"), headline),
     Metric("response_p90", "p90", "ms", "lower", latency("response_us", "p90"), headline),
     Metric("response_p99", "p99", "ms", "lower", latency("response_us", "p99"), headline),
-    Metric("throughput", "Throughput", "1/s", "higher", throughput, busiest),
+    Metric("throughput", "Throughput", "req/s", "higher", throughput, busiest),
     Metric("size", "Size", "MB", "lower", size),
     Metric("parameters", "Parameters", "", "lower", parameters),
 )

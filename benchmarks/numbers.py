@@ -16,8 +16,15 @@ def number(metric: Metric, value: float | None) -> str:
     if metric.unit == "%":
         return f"{value:.2f}"
     if metric.unit == "":
-        return f"{value:,.0f}"
+        return _counted(value)
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _counted(value: float) -> str:
+    """`7,850`, `407 k`, `1.63 M`."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g} M"
+    return f"{value / 1e3:.3g} k" if value >= 1e4 else f"{value:,.0f}"
 
 
 def figure(metric: Metric, value: Value) -> str:

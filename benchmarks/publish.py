@@ -45,8 +45,13 @@ def publish(result: dict[str, Any], folder: Path = RESULTS) -> Path:
 
 
 def _print_validity(validity: dict[str, Any], console: Console) -> None:
-    console.print("[green]valid[/]" if validity["valid"] else "[bold red]INVALID[/]: not to be published")
-    for reason in validity["reasons"]:
-        console.print(f"  [red]{reason['code']}[/] {reason['reason']}", soft_wrap=True)
-    for note in validity["notes"]:
-        console.print(f"  [yellow]{note['code']}[/] {note['reason']}", soft_wrap=True)
+    console.print("[green]valid[/]" if validity["valid"] else "[bold red]INVALID[/]: figures marked ? must not be used")
+    for colour, findings in (("red", validity["reasons"]), ("yellow", validity["notes"])):
+        by_code: dict[str, list[str]] = {}
+        for finding in findings:
+            by_code.setdefault(finding["code"], []).append(finding["reason"])
+        for code, reasons in by_code.items():
+            more = f" (and {len(reasons) - 1} more, see the report)" if len(reasons) > 1 else ""
+            console.print(f"  [{colour}]{code}[/] {reasons[0]}{more}", soft_wrap=True)
+    if not validity["valid"]:
+        console.print(f"  what to do: {'; '.join(validity['advice'])}", soft_wrap=True)

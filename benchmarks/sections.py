@@ -51,18 +51,18 @@ def comparison(result: Result) -> Markup:
 
 def latencies(result: Result) -> Markup:
     """Every load of every model, on both clocks."""
-    head = ["Model", "Load", "Requests", "Rate/s", "Service p50", "p90", "p99", "Response p50", "p90", "p99",
-            "Failed", "Dropped", "Send lag p99", ""]
-    rows = [[_name(i, entry), load["name"], f"{load['ok']:,}", f"{load['rate_achieved']:g}",
-             *_percentiles(load["service_us"]), *_percentiles(load["response_us"]),
-             load["failed"] + load["timeouts"], load["dropped"],
+    head = ["Model", "Load", "Answered", "Failed", "Rate/s", *(_clock("service", q) for q in ("p50", "p90", "p99")),
+            *(_clock("response", q) for q in ("p50", "p90", "p99")), _clock("send lag", "p99"), ""]
+    rows = [[_name(i, entry), load["name"], f"{load['ok']:,}", load["failed"] + load["timeouts"] + load["dropped"],
+             f"{load['rate_achieved']:.0f}", *_percentiles(load["service_us"]), *_percentiles(load["response_us"]),
              milliseconds((load["send_lag_us"] or {}).get("p99")),
              "valid" if load["validity"]["valid"] else el("span", "INVALID", class_="invalid")]
             for i, entry in enumerate(result["models"]) for load in entry["loads"]]
     return join([el("h2", "Latency by load, ms"),
                  el("p", "Service time runs from the moment a request was really sent; response time from the moment "
                          "it should have been sent, which is what a user waits. They part when a server stalls. "
-                         "Successful requests only, after the warm-up.", class_="soft"),
+                         "Successful requests only, after the warm-up; failed ones, timeouts and drops are counted "
+                         "apart.", class_="soft"),
                  table(head, rows, text_columns=2),
                  el("p", f"Response time by percentile at {operating_point(result)}:", class_="soft"),
                  figures.response_by_percentile(result["models"])])
@@ -107,10 +107,10 @@ def micro(result: Result) -> Markup | None:
     """The parts alone, each against the least anybody could do with the same bytes."""
     if not result["micro"]:
         return None
-    rows = [[entry["name"], short_time(entry["p50_us"] / 1e6), short_time(entry["p90_us"] / 1e6),
+    rows = [[_part(entry), short_time(entry["p50_us"] / 1e6), short_time(entry["p90_us"] / 1e6),
              short_time(entry["p99_us"] / 1e6), f"{entry['rounds']:,}",
              f"{entry['ratio']:g} ×" if entry["ratio"] else MISSING,
-             (entry["control"] or "").removeprefix("control ")]
+             (entry["control"] or "").removeprefix("control ").replace(" x ", " × ")]
             for entry in sorted(result["micro"], key=lambda entry: entry["group"] == "control")]
     return join([el("h2", "Parts alone"),
                  el("p", "Without HTTP. The ratio is the median over that of a control on the same bytes, and what "
@@ -191,6 +191,10 @@ def _cell(metric: Metric, entry: Entry, best: dict[str, tuple[str, ...]]) -> Mar
     return el("span", el("span", number(metric, at), class_="value"), bounds, class_=style)
 
 
+def _clock(clock: str, percentile: str) -> Markup:
+    return join([clock, el("br"), percentile])
+
+
 def _percentiles(latency: dict[str, Any]) -> list[str]:
     return [milliseconds(latency.get(name)) for name in ("p50", "p90", "p99")]
 
@@ -203,6 +207,11 @@ def _agreement(entry: Entry) -> Markup:
     if low <= card["top1"] <= high:
         return el("span", "agrees with the card", class_="best")
     return el("span", "differs from the card", class_="invalid")
+
+
+def _part(entry: dict[str, Any]) -> str:
+    name: str = entry["name"]
+    return name.replace(" x ", " × ")
 
 
 def _parts(load: dict[str, Any]) -> dict[str, float]:

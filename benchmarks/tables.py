@@ -6,11 +6,12 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.metrics import BY_KEY, METRICS, Entry, Metric, headline
+from benchmarks.metrics import BY_KEY, Entry, Metric, headline
 from benchmarks.numbers import MISSING, listed, number
 from benchmarks.verdict import lead
 
 IN_README = ("card_accuracy", "response_p50", "response_p99", "throughput", "parameters", "size")
+IN_TERMINAL = ("card_accuracy", "accuracy", "response_p50", "response_p99", "throughput", "parameters", "size")
 MARKED = ("card_accuracy", "response_p99", "throughput")
 
 
@@ -51,11 +52,12 @@ def terminal_table(result: dict[str, Any]) -> Table:
     best = _leaders(entries)
     table = Table(title=f"latency at {operating_point(result)}", title_justify="left", title_style="dim",
                   header_style="bold", box=None, pad_edge=False)
-    table.add_column("model", style="bold")
-    for metric in METRICS:
+    columns = [BY_KEY[key] for key in IN_TERMINAL]
+    table.add_column("Model", style="bold", no_wrap=True)
+    for metric in columns:
         table.add_column(f"{metric.label}\n[dim]{metric.unit}[/]", justify="right")
     for entry in entries:
-        table.add_row(entry["name"], *(_rich(metric, entry, best) for metric in METRICS))
+        table.add_row(entry["name"], *(_rich(metric, entry, best) for metric in columns))
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,50 +11,50 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.payloads import jpeg, png, raw
+from benchmarks.samples import Sample
 from service.card import InputSpec
 from service.images import decode
 from service.pixels import from_bytes, from_lists
 
 MAX_PIXELS = 25_000_000
+Encoder = Callable[[NDArray[np.uint8]], bytes]
 pytestmark = pytest.mark.benchmark(group="decode")
 
 
-def spec_of(images: NDArray[np.uint8]) -> InputSpec:
-    _, height, width, channels = images.shape
-    return InputSpec(height=height, width=width, channels=channels)
+def spec_of(sample: Sample) -> InputSpec:
+    height, width, channels = sample.images.shape[1:]
+    return InputSpec.model_validate({"height": height, "width": width, "channels": channels})
 
 
-def test_decode_png(benchmark: BenchmarkFixture, images: NDArray[np.uint8]) -> None:
-    body, spec = png(images[0]), spec_of(images)
-    benchmark.extra_info.update(name="decode png", control="control zlib", bytes=len(body))
+@pytest.mark.parametrize(("kind", "encode"), [("png", png), ("jpeg", jpeg)])
+def test_decode_image(benchmark: BenchmarkFixture, sample: Sample, kind: str, encode: Encoder) -> None:
+    body = encode(sample.images[0])
+    benchmark.extra_info.update(
+        name=f"decode {kind} {sample.shape}", control=f"control zlib {sample.shape}", bytes=len(body)
+    )
 
-    decoded = benchmark(decode, body, spec, max_pixels=MAX_PIXELS, resize="exact")
+    decoded = benchmark(decode, body, spec_of(sample), max_pixels=MAX_PIXELS, resize="exact")
 
-    assert np.array_equal(decoded.pixels, images[0])
-
-
-def test_decode_jpeg(benchmark: BenchmarkFixture, images: NDArray[np.uint8]) -> None:
-    body, spec = jpeg(images[0]), spec_of(images)
-    benchmark.extra_info.update(name="decode jpeg", control="control zlib", bytes=len(body))
-
-    decoded = benchmark(decode, body, spec, max_pixels=MAX_PIXELS, resize="exact")
-
-    assert decoded.pixels.shape == images[0].shape
+    assert decoded.pixels.shape == sample.images[0].shape
 
 
-def test_decode_raw(benchmark: BenchmarkFixture, images: NDArray[np.uint8]) -> None:
-    body, spec = raw(images[0]), spec_of(images)
-    benchmark.extra_info.update(name="decode raw", control="control copy x 1", bytes=len(body))
+def test_decode_raw(benchmark: BenchmarkFixture, sample: Sample) -> None:
+    body = raw(sample.images[0])
+    benchmark.extra_info.update(
+        name=f"decode raw {sample.shape}", control=f"control copy {sample.shape}", bytes=len(body)
+    )
 
-    pixels = benchmark(from_bytes, body, spec)
+    pixels = benchmark(from_bytes, body, spec_of(sample))
 
-    assert np.array_equal(pixels[0], images[0])
+    assert np.array_equal(pixels[0], sample.images[0])
 
 
-def test_decode_json(benchmark: BenchmarkFixture, images: NDArray[np.uint8]) -> None:
-    body, spec = json.dumps(images[0].tolist()).encode(), spec_of(images)
-    benchmark.extra_info.update(name="decode json", control="control json.loads", bytes=len(body))
+def test_decode_json(benchmark: BenchmarkFixture, sample: Sample) -> None:
+    body, spec = json.dumps(sample.images[0].tolist()).encode(), spec_of(sample)
+    benchmark.extra_info.update(
+        name=f"decode json {sample.shape}", control=f"control json.loads {sample.shape}", bytes=len(body)
+    )
 
     pixels = benchmark(lambda: from_lists(json.loads(body), spec))
 
-    assert np.array_equal(pixels, images[0])
+    assert np.array_equal(pixels, sample.images[0])

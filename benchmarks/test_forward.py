@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import pytest
-from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.contenders import Contender
+from benchmarks.samples import sample_for
 from service.runtimes import RUNTIMES, open_model
 
 
 @pytest.mark.benchmark(group="forward")
-@pytest.mark.parametrize("batch", [1, 8, 32])
-def test_forward(
-    benchmark: BenchmarkFixture, contender: Contender, contender_images: NDArray[np.uint8], batch: int,
-    request: pytest.FixtureRequest,
-) -> None:
+def test_forward(benchmark: BenchmarkFixture, contender: Contender, batch: int, request: pytest.FixtureRequest) -> None:
     options = request.config.option
     file = contender.card.file(RUNTIMES[options.weigh_runtime].format)
     if file is None:
         pytest.skip(f"{contender.id} was not exported for {options.weigh_runtime}")
     model = open_model(options.weigh_runtime, contender.folder / file.path, threads=options.weigh_threads)
-    images = np.ascontiguousarray(contender_images[:batch])
+    sample = sample_for(Path(options.weigh_root), contender)
     benchmark.extra_info.update(
-        name=f"forward {contender.card.name} x {batch}", control=f"control copy x {batch}", model=contender.id,
-        runtime=f"{model.name} {model.version}", device=model.device, threads=model.threads, batch=batch,
-        sha256=file.sha256,
+        name=f"forward {contender.card.name} x {batch}", control=f"control linear {sample.shape} x {batch}",
+        model=contender.id, runtime=f"{model.name} {model.version}", device=model.device, threads=model.threads,
+        batch=batch, sha256=file.sha256,
     )
 
-    probabilities = benchmark(model, images)
+    probabilities = benchmark(model, sample.images[:batch])
 
     assert probabilities.shape == (batch, len(contender.card.classes))

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 
 
-def thumbnail(image: NDArray[np.uint8], width: int = 20) -> Text:
+def thumbnail(image: NDArray[np.uint8], width: int = 14) -> Text:
     """Draw a uint8 (height, width, 1 or 3) image `width` characters wide."""
     height = max(2, round(image.shape[0] * width / image.shape[1] / 2) * 2)
     rows = np.arange(height) * image.shape[0] // height
