@@ -1,0 +1,142 @@
+"""A real server process with small models, and the application in this process for what a process cannot show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from toy import CLASSES, probabilities, write_toy
+
+from service.routes import build
+from service.settings import Settings
+from service.splits import write_split
+
+REPOSITORY = Path(__file__).parent.parent.parent
+START_S = 60
+
+
+def write_models(root: Path) -> Path:
+    """toy@1 and toy@2 (4x4 grey), wide@1 (2x6 RGB), broken@1 (a graph that is not what its card says), split halves."""
+    write_toy(root)
+    write_toy(root, version=2)
+    write_toy(root, "wide", height=2, width=6, channels=3)
+    (write_toy(root, "broken") / "model.onnx").write_bytes(b"not a graph")
+    images = np.random.default_rng(7).integers(0, 256, (300, 4, 4, 1), dtype=np.uint8)
+    labels = probabilities(images).argmax(axis=1).astype(np.uint8)
+    labels[:30] ^= 1
+    write_split(root / "splits" / "halves", images, labels, dataset="toy", split="test", classes=CLASSES, licence="CC0")
+    return root
+
+
+@asynccontextmanager
+async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    app = build(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here", timeout=30) as client:
+            while (await client.get("/readyz")).json().get("reason") == "the models are still being loaded":
+                pass
+            client.app = app  # type: ignore[attr-defined]  # tests put hands on the worker's state
+            yield client
+
+
+@pytest.fixture
+def client_of() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncClient]]:
+    """The application in this process, started and loaded, for settings of one's own."""
+    return _client
+
+
+class Process:
+    """A running `bentoml serve`; `stop` ends it as Ctrl-C does and gives its exit code."""
+
+    def __init__(self, models: Path, home: Path, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = home / "server.log"
+        home.mkdir(parents=True, exist_ok=True)
+        keep = {name: value for name, value in os.environ.items() if not name.startswith(("WEIGHBRIDGE_", "BENTOML_"))}
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", str(port)],
+                cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                env={**keep, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true",
+                     "WEIGHBRIDGE_MODELS": str(models), **environment},
+            )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.popen.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        pytest.fail(f"the server did not become ready:\n{self.log.read_text()}")
+
+    def interrupt(self) -> None:
+        os.killpg(self.popen.pid, signal.SIGINT)  # a terminal sends it to the whole group
+
+    def stop(self) -> int:
+        if self.popen.poll() is None:
+            self.interrupt()
+        try:
+            return self.popen.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.popen.pid, signal.SIGKILL)
+            raise
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One server for all tests that only send requests. Small limits, so that breaking them is cheap."""
+    process = Process(
+        models, tmp_path_factory.mktemp("home"), WEIGHBRIDGE_DEFAULT_MODEL="toy",
+        WEIGHBRIDGE_MAX_BODY_BYTES="3000000", WEIGHBRIDGE_MAX_PIXELS="1000000",
+    )
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def http(server: Process) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def problem_of() -> Callable[[httpx.Response, int, str], dict[str, Any]]:
+    """The problem document of an answer, after checking all that every problem has in common."""
+    return _problem_of
+
+
+def _problem_of(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"] == f"urn:weighbridge:problem:{slug}", problem
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    return problem
