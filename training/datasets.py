@@ -84,7 +84,7 @@ DATASETS: dict[str, Dataset] = {
         ),
     ),
     "cifar10-jpeg": Dataset(
-        height=32, width=32, channels=3, classes=CIFAR, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616),
+        height=32, width=32, channels=3, classes=CIFAR, mean=(0.4913, 0.4821, 0.4465), std=(0.2452, 0.2428, 0.2606),
         sizes={"train": 50_000, "test": 10_000}, licence="not stated; cite Krizhevsky 2009",
         folders=("cifar10", "cifar10-jpeg", "cifar10-jpeg.zip", "cifar10/cifar10-jpeg.zip"), read=jpeg.read,
         ways=(

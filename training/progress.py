@@ -73,8 +73,8 @@ class Live:
         self.stop()
         self._epochs, self._images = task.recipe.epochs, images
         self._progress.console.print(heading(task, execution, images, epochs_done))
-        self._bar = self._progress.add_task(task.recipe.name, total=images * self._epochs, facts="")
-        self._progress.update(self._bar, completed=images * epochs_done)
+        done = images * epochs_done  # from the start, or the rate would count a resumed run's past as today's work
+        self._bar = self._progress.add_task(task.recipe.name, total=images * self._epochs, completed=done, facts="")
         self._progress.start()
 
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:

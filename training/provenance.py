@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,6 @@ def commit() -> str | None:
     except FileNotFoundError:
         return None
     return asked.stdout.strip() or None
-
-
-def command() -> str:
-    """The command line that started this process, as one would type it."""
-    return " ".join(["python -m training", *sys.argv[1:]])
 
 
 def _cpu_model() -> str:
