@@ -6,8 +6,8 @@
     python -m training 'fm004-*' --seeds 3           seeds 0, 1, 2 of every recipe the glob matches
     python -m training all --max-minutes 60          stops in time; the same command goes on
 
-There are no flags for hyper-parameters: an ad-hoc run is a new recipe. Exit codes: 0 all runs complete, 1 a run failed,
-2 the question was wrong or data is missing, 3 out of time, 130 interrupted.
+There are no flags for hyper-parameters: an ad-hoc run is a new recipe. Exit codes: 0 all runs complete, 2 the
+question was wrong or data is missing or damaged, 3 out of time, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from training.execution import choose
 from training.loop import Task, train
 from training.progress import Live, clock, watcher_for
 from training.protocol import PROTOCOLS
-from training.runs import Run, open_run
+from training.runs import Run, RunError, open_run
 
-EXIT_FAILED, EXIT_USAGE, EXIT_OUT_OF_TIME, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_USAGE, EXIT_OUT_OF_TIME, EXIT_INTERRUPTED = 2, 3, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,8 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             parser.print_help()
             return EXIT_USAGE
-    except (ValueError, MissingDataset) as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), style="red", highlight=False, markup=False)
+    except KeyboardInterrupt:
+        console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
+        return EXIT_INTERRUPTED
+    except (ValueError, MissingDataset, RunError) as error:
+        _complain(error)
         return EXIT_USAGE
     return 0
 
@@ -91,8 +94,10 @@ def _tasks(options: argparse.Namespace) -> list[Task]:
 
 
 def _train_all(tasks: list[Task], options: argparse.Namespace, console: Console) -> int:
+    """Train what is not complete. What fails is told, once, and does not keep the others from being trained."""
     deadline = time.monotonic() + 60 * options.max_minutes
     watcher = watcher_for(console)
+    told: set[str] = set()
     for number, task in enumerate(tasks):
         if (run := open_run(task.folder)) is not None:
             console.print(f"[bold]{task.recipe.name}[/] seed {task.seed} ({task.protocol}): complete, {_summary(run)}")
@@ -102,16 +107,22 @@ def _train_all(tasks: list[Task], options: argparse.Namespace, console: Console)
         try:
             execution = choose(task.recipe, device=options.device, threads=options.threads)
             finished = train(task, execution=execution, watcher=watcher, deadline=deadline)
-        except KeyboardInterrupt:
-            console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
-            return EXIT_INTERRUPTED
+        except (ValueError, MissingDataset) as error:
+            if str(error) not in told:
+                _complain(error)
+            told.add(str(error))
+            continue
         finally:
             if isinstance(watcher, Live):
                 watcher.stop()
         if finished is None:
             return _out_of_time(console, len(tasks) - number)
         console.print(f"  {_summary(finished)}\n  {finished.folder}", highlight=False)
-    return 0
+    return EXIT_USAGE if told else 0
+
+
+def _complain(error: Exception) -> None:
+    Console(stderr=True, soft_wrap=True).print(str(error), style="red", highlight=False, markup=False)
 
 
 def _out_of_time(console: Console, left: int) -> int:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from training.__main__ import main
 from training.catalogue import select
+from training.checkpoint import locked
 from training.download import download
 from training.execution import Execution
 from training.loop import Task, train
@@ -127,6 +128,16 @@ def test_no_time_at_all_still_gets_one_epoch_further_and_says_what_is_left(
     assert main(["toy-*", "--max-minutes", "0", "--threads", "1"]) == 3
 
     assert "out of time with 1 run to finish; the same command goes on from here" in capsys.readouterr().out
+
+
+def test_a_run_that_fails_is_told_and_does_not_stop_the_others(
+    toy_data: Path, toy_recipes: dict[str, Recipe], capsys: Out, tmp_path: Path
+) -> None:
+    with locked(Task(RECIPES["toy-one"]).folder):
+        assert main(["toy-*", "--threads", "1"]) == 2
+
+    assert "another process is training this run" in capsys.readouterr().err
+    assert len(list((tmp_path / "runs" / "toy-two").glob("*/clean/seed-0/result.json"))) == 1
 
 
 def test_a_terminal_sees_loss_accuracy_rate_and_time_left(
