@@ -107,12 +107,12 @@ def dropped(load: Load) -> Finding | None:
 
 def saturated(load: Load) -> Finding | None:
     """The server answers slower than it is asked; every percentile then only says how long the load lasted."""
-    if load.plan.arrival == "closed":
-        return None
     rows, ends = load.rows.measured, (load.plan.warmup + load.plan.seconds) * 1e6
+    if load.plan.arrival == "closed" or not len(rows.succeeded):
+        return None
     answered = np.count_nonzero(rows.done <= ends)
     # Those asked just before the end may rightly be answered after it.
-    late_but_fine = np.percentile(rows.succeeded.service_us, 50) * (load.plan.rate or 0) / 1e6 if answered else 0
+    late_but_fine = np.percentile(rows.succeeded.service_us, 50) * (load.plan.rate or 0) / 1e6
     if answered + late_but_fine >= MIN_ANSWERED_SHARE * len(rows):
         return None
     return Finding("saturated", f"only {answered} of {len(rows)} requests were answered within the load's time",

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from benchmarks.cores import pinned
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACE = 10.0  # seconds between asking and killing
+GONE = 1.0    # seconds a killed group is waited for; where nobody reaps orphans their entries stay for ever
 
 
 def start(
@@ -36,6 +38,10 @@ def stop(process: subprocess.Popen[str]) -> None:
             process.wait(GRACE)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)  # the group id is the leader's; nothing of ours may survive it
+        deadline = time.monotonic() + GONE
+        while time.monotonic() < deadline:  # a killed process takes a moment to die
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
     process.wait()
     if process.stdout:
         process.stdout.close()

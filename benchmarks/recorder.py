@@ -86,5 +86,6 @@ def read_answer(done: int, status: int, body: bytes | None, headers: Mapping[str
 
 def no_answer(done: int, error: BaseException | None) -> Answer:
     """What to write down when no reply arrived."""
-    late = isinstance(error, TimeoutError)
-    return Answer(done, TIMEOUT if late else FAILED, problem="timeout" if late else f"no answer: {error!r:.120}")
+    cause = getattr(error, "original", None) or error  # geventhttpclient wraps what happened in "retries exceeded"
+    late = isinstance(cause, TimeoutError)
+    return Answer(done, TIMEOUT if late else FAILED, problem="timeout" if late else f"no answer: {cause!r:.120}")
