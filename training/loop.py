@@ -67,6 +67,8 @@ def train(task: Task, *, execution: Execution, watcher: Watcher, deadline: float
     if (complete := open_run(task.folder)) is not None:
         return complete
     with checkpoint.locked(task.folder):
+        if (complete := open_run(task.folder)) is not None:  # another process finished it meanwhile
+            return complete
         state = checkpoint.load_state(task.folder)
         if state and state["execution"]["device"] == execution.device:
             execution = Execution(**state["execution"])  # the same bits need the same kernels
