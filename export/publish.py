@@ -74,8 +74,8 @@ def publish(
     if newest is not None and _same(newest[1], facts, formats):
         return Published(folder=newest[0], card=newest[1], existed=True)
 
-    version = newest[1].version + 1 if newest else 1
     family = root / run.recipe.name
+    version = 1 + max((int(folder.name) for folder in _versions(family)), default=0)
     family.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=family))
     try:
@@ -93,14 +93,16 @@ def publish(
 
 def newest_version(family: Path) -> tuple[Path, ModelCard] | None:
     """The highest complete version under `root/name`, or None. Folders without a readable card do not count."""
-    if not family.is_dir():
-        return None
-    for folder in sorted(filter(is_version_folder, family.iterdir()), key=lambda path: -int(path.name)):
+    for folder in sorted(_versions(family), key=lambda path: -int(path.name)):
         try:
             return folder, read_card(folder)
         except CardError:
             continue
     return None
+
+
+def _versions(family: Path) -> list[Path]:
+    return [folder for folder in family.iterdir() if is_version_folder(folder)] if family.is_dir() else []
 
 
 def _same(card: ModelCard, facts: dict[str, object], formats: Sequence[Format]) -> bool:
