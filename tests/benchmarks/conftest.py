@@ -13,14 +13,22 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from toy import write_toy
 
+from benchmarks.comparison import weigh
+from benchmarks.contenders import Contender, find_contenders
+from benchmarks.cores import Cores
 from benchmarks.generator import send
 from benchmarks.load import Load
+from benchmarks.machine import fingerprint
 from benchmarks.payloads import encode, write_payloads
 from benchmarks.plan import Plan
 from benchmarks.rows import OK, Rows
+from benchmarks.run import Run, open_run
 from benchmarks.server import Server, serving
+from benchmarks.settings import Settings
 from benchmarks.stages import STAGES
+from service.splits import write_split
 
 FAKE = Path(__file__).with_name("fake_service.py")
 CLASSES = tuple("0123456789")
@@ -143,3 +151,58 @@ def result(entry: Callable[..., dict[str, Any]]) -> dict[str, Any]:
         "datasets": {"toys-test": {}},
         "validity": {"valid": True, "reasons": [], "notes": [], "advice": []},
     }
+
+
+class Steps:
+    """A screen that remembers, and may interrupt."""
+
+    def __init__(self, interrupt_at: int | None = None) -> None:
+        self.titles: list[str] = []
+        self._interrupt_at = interrupt_at
+
+    def step(self, title: str, seconds: float) -> Callable[[dict[str, float]], None]:
+        self.titles.append(title)
+        if len(self.titles) == self._interrupt_at:
+            raise KeyboardInterrupt
+        return lambda said: None
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with models/a/1, models/b/1 and a split whose first pixel is its label."""
+    root = tmp_path_factory.mktemp("toys")
+    write_toy(root / "models", "a")
+    write_toy(root / "models", "b")
+    images, labels = labelled_images(200)
+    images[:, 0, 0, 0] = labels = labels % 2
+    write_split(root / "models" / "splits" / "toys-test", images, labels, dataset="toys", split="test",
+                classes=("dark", "bright"), licence="none")
+    return root
+
+
+@pytest.fixture(scope="session")
+def open_toys(toys: Path) -> Callable[..., tuple[Run, list[Contender]]]:
+    """Opens one and the same run over the toys again and again; keyword arguments change its settings."""
+    settings = Settings(root=str(toys / "models"), seconds=0.6, micro_seconds=0, body="raw", screening=True,
+                        connections=2)
+
+    def opened(**changes: Any) -> tuple[Run, list[Contender]]:
+        contenders = find_contenders(toys / "models")
+        run = open_run(toys / "run", replace(settings, **changes), contenders, machine=fingerprint(), cores="",
+                       command="python -m benchmarks", created="2026-01-01T00:00:00Z")
+        return run, contenders
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def weighed(
+    open_toys: Callable[..., tuple[Run, list[Contender]]], fake: Callable[..., AbstractContextManager[Server]]
+) -> tuple[Run, list[str], list[str]]:
+    """A finished run, the steps until it was interrupted, and the steps of its continuation."""
+    first, second = Steps(interrupt_at=4), Steps()
+    with fake("--work", 0.002) as server:
+        with pytest.raises(KeyboardInterrupt):
+            weigh(*open_toys(), Cores((), ()), first, server)
+        weigh(*open_toys(), Cores((), ()), second, server)
+    return open_toys()[0], first.titles, second.titles
