@@ -18,7 +18,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.children import ROOT
+from benchmarks.children import ROOT, stop_all
 from benchmarks.comparison import weigh
 from benchmarks.contenders import MODELS, NothingToWeighError, find_contenders
 from benchmarks.cores import share_out
@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started is stopped")
         return INTERRUPTED
+    finally:
+        stop_all()
     return done
 
 

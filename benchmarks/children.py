@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from benchmarks.cores import pinned
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +47,16 @@ def stop(process: subprocess.Popen[str]) -> None:
     process.wait()
     if process.stdout:
         process.stdout.close()
+
+
+def stop_all() -> None:
+    """End every child that is left, however it came about: Ctrl-C may strike inside Popen, before it has returned."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            if os.getpgid(child.pid) == child.pid:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
+            child.wait(GONE)
 
 
 def last_lines(log: Path, count: int = 15) -> str:
