@@ -46,6 +46,7 @@ def add_options(parser: ArgumentParser, **_: Any) -> None:
     parser.add_argument("--model", default="", help="model to ask for; empty: the server's default")
     parser.add_argument("--rate", type=float, default=50.0, help="requests per second, Poisson arrivals")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the schedule is")
+    parser.add_argument("--images", default=str(MODELS), help="folder of models and splits")
     parser.add_argument("--split", default="fashion-mnist-test", help="bundled labelled images to send")
     parser.add_argument("--load-seed", type=int, default=0, help="seed of arrival times and image order")
 
@@ -90,9 +91,10 @@ class Visitor(FastHttpUser):
         if self.order:
             write_rows(self.order.rows, self.recorder.rows())
             check.write(self.order.facts)
-            self.environment.runner.quit()
+        if self.environment.web_ui:
+            self.environment.runner.stop()  # the page stays, with its charts
         else:
-            self.environment.runner.stop()
+            self.environment.runner.quit()
 
     def _open_loop(self) -> None:
         plan = self.plan
@@ -116,13 +118,14 @@ class Visitor(FastHttpUser):
         plan = self.plan
         positions = cycle(image_order(len(self.payloads), len(self.payloads), plan.seed).tolist())
         begins, ends = plan.warmup * MICROSECONDS, (plan.warmup + plan.seconds) * MICROSECONDS
+        latest = plan.latest_end * MICROSECONDS
         measured = 0
 
         def connection() -> None:
             nonlocal measured
             while not self.stopping:
                 now = self.clock.now()
-                if now >= ends and measured >= plan.at_least:
+                if now >= latest or (now >= ends and measured >= plan.at_least):
                     return
                 measured += now >= begins
                 self._send(now, next(positions), now < begins)
@@ -162,7 +165,7 @@ def _planned(order: Order) -> tuple[Plan, Payloads]:
 
 
 def _by_hand(options: Any) -> tuple[Plan, Payloads]:
-    images, labels = Split.find(MODELS / FOLDER / options.split).load()
+    images, labels = Split.find(Path(options.images) / FOLDER / options.split).load()
     query = f"?model={options.model}" if options.model else ""
     plan = Plan(name="by-hand", model=options.model or "default", arrival="poisson", rate=options.rate,
                 seconds=options.seconds, warmup=0.0, seed=options.load_seed, path=f"/predict{query}")

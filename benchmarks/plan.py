@@ -20,7 +20,7 @@ class Plan:
     rate: float | None = None                            # requests per second; open only
     utilisation: float | None = None                     # rate / measured capacity, where it was chosen so
     connections: int = 1                                 # closed only
-    at_least: int = 0                                    # closed only: measured requests before it may end
+    at_least: int = 0                                    # closed only: goes on for so many, but not past `latest_end`
     seed: int = 0
     timeout: float = 10.0                                # seconds for one answer
     pool: int = 512                                      # requests in flight; what exceeds it is dropped and counted
@@ -30,6 +30,11 @@ class Plan:
     def __post_init__(self) -> None:
         if self.arrival != "closed" and not self.rate:
             raise ValueError(f"load {self.name!r}: {self.arrival} arrivals need a rate")
+
+    @property
+    def latest_end(self) -> float:
+        """Seconds after which nothing is sent any more, whatever a slow server still owes."""
+        return self.warmup + self.seconds * (10 if self.at_least else 1)
 
 
 @dataclass(frozen=True, kw_only=True)

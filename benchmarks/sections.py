@@ -87,19 +87,19 @@ def stages(result: Result) -> Markup | None:
     if not parts:
         return None
     longest = max(sum(part.values()) for _, part in parts)
-    bars: list[Markup] = []
+    bars = []
     for entry, part in parts:
         pieces = [el("i", style=f"width:{100 * part.get(name, 0) / longest:.2f}%;background:{colour}",
                      title=f"{name}: {part.get(name, 0):.3f} ms") for name, colour in STAGES]
-        bars += [el("span", entry["name"]), el("div", *pieces, class_="bar"),
-                 el("span", f"{sum(part.values()):.2f} ms", class_="total")]
+        bars.append(el("div", el("span", entry["name"]), el("div", *pieces, class_="bar"),
+                       el("span", f"{sum(part.values()):.2f} ms", class_="total"), class_="row"))
     legend = [el("li", el("span", class_="dot", style=f"background:{colour}"), name) for name, colour in STAGES]
     rows = [[entry["name"], *(f"{part[name]:.3f}" if name in part else MISSING for name, _ in STAGES)]
             for entry, part in parts]
     return join([el("h2", "Where the time goes"),
                  el("p", f"Mean service time at {operating_point(result)}, by the stages in the server's Server-Timing "
                          "header. Means, because only means add up.", class_="soft"),
-                 el("ul", *legend, class_="legend"), el("div", *bars, class_="bars"),
+                 el("ul", *legend, class_="legend"), el("div", *bars),
                  table(["ms", *(name for name, _ in STAGES)], rows)])
 
 
@@ -107,7 +107,7 @@ def micro(result: Result) -> Markup | None:
     """The parts alone, each against the least anybody could do with the same bytes."""
     if not result["micro"]:
         return None
-    rows = [[_part(entry), short_time(entry["p50_us"] / 1e6), short_time(entry["p90_us"] / 1e6),
+    rows = [[entry["name"].replace(" x ", " × "), short_time(entry["p50_us"] / 1e6), short_time(entry["p90_us"] / 1e6),
              short_time(entry["p99_us"] / 1e6), f"{entry['rounds']:,}",
              f"{entry['ratio']:g} ×" if entry["ratio"] else MISSING,
              (entry["control"] or "").removeprefix("control ").replace(" x ", " × ")]
@@ -207,11 +207,6 @@ def _agreement(entry: Entry) -> Markup:
     if low <= card["top1"] <= high:
         return el("span", "agrees with the card", class_="best")
     return el("span", "differs from the card", class_="invalid")
-
-
-def _part(entry: dict[str, Any]) -> str:
-    name: str = entry["name"]
-    return name.replace(" x ", " × ")
 
 
 def _parts(load: dict[str, Any]) -> dict[str, float]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.audit import audit, validity
+from benchmarks.children import ROOT
+from benchmarks.generator import LOCUSTFILE
 from benchmarks.load import Load
 from benchmarks.plan import Plan
 from benchmarks.rows import DROPPED, FAILED, OK, TIMEOUT
+from benchmarks.server import Server
 from benchmarks.summary import summarise
 
 Sent = Callable[..., Load]
@@ -100,3 +107,18 @@ def test_a_closed_loop_goes_on_until_it_has_its_minimum(sent: Sent) -> None:
 
     assert len(load.rows.measured) == 100
     assert summarise(load)["peak_in_flight"] == 1
+
+
+def test_the_locustfile_also_runs_by_hand(
+    fake: Callable[..., AbstractContextManager[Server]], toys: Path, tmp_path: Path
+) -> None:
+    with fake() as server:
+        options = [f"--host={server.url}", "--users=1", "--rate=40", "--seconds=1", "--split=toys-test",
+                   f"--images={toys / 'models'}", f"--csv={tmp_path / 'by'}"]
+        command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    aggregated = (tmp_path / "by_stats.csv").read_text().splitlines()[-1].split(",")
+    assert 15 < int(aggregated[2]) < 80
+    assert aggregated[3] == "0"
