@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from service.problems import Problem
-from service.shelf import Shelf
+from service.shelf import STILL_LOADING, Shelf
 from service.state import state_of
 from service.wire import ModelReadiness, Readiness
 
@@ -40,10 +40,10 @@ async def metrics(request: Request) -> Response:
 def readiness(shelf: Shelf) -> Readiness:
     """The state of every model, and whether this worker may take traffic."""
     models = [ModelReadiness(model=entry.id, state=entry.state, reason=entry.reason) for entry in shelf]
+    if not shelf.loaded:
+        return Readiness(ready=False, reason=STILL_LOADING, models=models)
     try:
         shelf.find(None)
     except Problem as problem:
         return Readiness(ready=False, reason=problem.detail, models=models)
-    if not shelf.loaded:
-        return Readiness(ready=False, reason="the models are still being loaded", models=models)
     return Readiness(ready=True, models=models)

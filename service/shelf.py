@@ -27,6 +27,7 @@ from service.splits import FOLDER as SPLITS_FOLDER
 
 PREFERRED = "fm-fast"  # the default model where the settings name none
 WARM_UPS = 5
+STILL_LOADING = "the models are still being loaded"
 logger = logging.getLogger("weighbridge")
 
 
@@ -98,8 +99,8 @@ class Shelf:
     def find(self, wanted: str | None) -> Entry:
         """The ready entry for `name` (its newest ready version) or `name@version`; None asks for the default."""
         wanted = wanted or self.default()
-        if wanted is None:
-            raise Problem("not-ready", self.reason or "the models are still being loaded", retry_after_s=1)
+        if wanted is None or not self._entries:
+            raise Problem("not-ready", self.reason or STILL_LOADING, retry_after_s=None if self.reason else 1)
         name, _, version = wanted.partition("@")
         entries = [entry for entry in self if entry.name == name and version in ("", str(entry.version))]
         if not entries:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import numpy as np
 import pytest
+from process import Process
 from toy import CLASSES, probabilities, write_toy
 
 from service.routes import build
 from service.settings import Settings
+from service.shelf import STILL_LOADING
 from service.splits import write_split
-
-REPOSITORY = Path(__file__).parent.parent.parent
-START_S = 60
 
 
 def write_models(root: Path) -> Path:
@@ -45,8 +39,8 @@ async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://here", timeout=30) as client:
-            while (await client.get("/readyz")).json().get("reason") == "the models are still being loaded":
-                pass
+            while (await client.get("/readyz")).json().get("reason") == STILL_LOADING:
+                await anyio.sleep(0.01)
             client.app = app  # type: ignore[attr-defined]  # tests put hands on the worker's state
             yield client
 
@@ -55,49 +49,6 @@ async def _client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 def client_of() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncClient]]:
     """The application in this process, started and loaded, for settings of one's own."""
     return _client
-
-
-class Process:
-    """A running `bentoml serve`; `stop` ends it as Ctrl-C does and gives its exit code."""
-
-    def __init__(self, models: Path, home: Path, **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = home / "server.log"
-        home.mkdir(parents=True, exist_ok=True)
-        keep = {name: value for name, value in os.environ.items() if not name.startswith(("WEIGHBRIDGE_", "BENTOML_"))}
-        with self.log.open("wb") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", str(port)],
-                cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**keep, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true",
-                     "WEIGHBRIDGE_MODELS": str(models), **environment},
-            )
-
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline and self.popen.poll() is None:
-            try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
-        pytest.fail(f"the server did not become ready:\n{self.log.read_text()}")
-
-    def interrupt(self) -> None:
-        os.killpg(self.popen.pid, signal.SIGINT)  # a terminal sends it to the whole group
-
-    def stop(self) -> int:
-        if self.popen.poll() is None:
-            self.interrupt()
-        try:
-            return self.popen.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.popen.pid, signal.SIGKILL)
-            raise
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,64 @@
+"""Starting and stopping `bentoml serve .` as people do, and what the bento ships."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+import tomllib
+from pathlib import Path
+
+import httpx
+import yaml
+from process import REPOSITORY, Process
+
+
+def test_ctrl_c_finishes_what_was_begun_and_ends_everything(models: Path, tmp_path: Path) -> None:
+    process = Process(models, tmp_path, WEIGHBRIDGE_DEFAULT_MODEL="toy")
+    try:
+        process.wait_until_ready()
+        host, port = process.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+                b"Content-Length: 16\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100")  # so it is being answered
+            process.interrupt()
+            time.sleep(0.5)
+            connection.sendall(bytes(16))
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        assert process.popen.wait(20) == 0
+    finally:
+        process.stop()
+
+
+def test_two_workers_answer_and_count_together(models: Path, tmp_path: Path) -> None:
+    process = Process(models, tmp_path, WEIGHBRIDGE_WORKERS="2", WEIGHBRIDGE_DEFAULT_MODEL="toy")
+    try:
+        process.wait_until_ready()
+        for _ in range(20):  # each request its own connection, so that both workers get some
+            assert httpx.post(f"{process.url}/predict", content=bytes(16), headers={
+                "Content-Type": "application/octet-stream"}).status_code == 200
+        counts = {httpx.get(f"{process.url}/metrics").text for _ in range(4)}
+        for text in counts:
+            found = re.search(r'weighbridge_requests_total\{.*route="/predict",status="200"\} (\d+)', text)
+            assert found
+            assert found[1] == "20"
+    finally:
+        process.stop()
+
+
+def test_a_wrong_setting_stops_the_start_with_one_clear_sentence(models: Path, tmp_path: Path) -> None:
+    process = Process(models, tmp_path, WEIGHBRIDGE_THREADS="many")
+
+    assert process.popen.wait(30) != 0
+    assert "WEIGHBRIDGE_THREADS='many' is not allowed; it must be a whole number from 1" in process.log.read_text()
+
+
+def test_the_bento_ships_the_group_that_serving_needs_and_no_torch() -> None:
+    groups = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["dependency-groups"]
+    bento = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text())
+
+    assert bento["python"]["packages"] == groups["serve"]
+    assert not any("torch" in package for package in bento["python"]["packages"])

@@ -1,0 +1,60 @@
+"""Our figures against scikit-learn's, to the last digits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
+
+from service.scoring import score, wilson
+
+
+def outcomes(seed: int, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and labels in which, for small counts, classes go missing on either side."""
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.full(classes, 0.3), count), rng.integers(0, classes, count)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(2, 12))
+def test_everything_agrees_with_scikit_learn(seed: int, count: int, classes: int) -> None:
+    probabilities, labels = outcomes(seed, count, classes)
+    predicted, known = probabilities.argmax(axis=1), np.arange(classes)
+
+    ours = score(probabilities, labels)
+
+    assert ours.accuracy == pytest.approx(accuracy_score(labels, predicted), abs=1e-12)
+    np.testing.assert_array_equal(ours.confusion, confusion_matrix(labels, predicted, labels=known))
+    theirs = precision_recall_fscore_support(labels, predicted, labels=known, zero_division=0)
+    for mine, other in zip((ours.precision, ours.recall, ours.f1, ours.support), theirs, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-12, rtol=0)
+    for average, mine in (("macro", ours.macro), ("weighted", ours.weighted)):
+        theirs = precision_recall_fscore_support(labels, predicted, labels=known, average=average, zero_division=0)
+        assert (mine.precision, mine.recall, mine.f1) == pytest.approx(theirs[:3], abs=1e-12)
+    assert ours.log_loss == pytest.approx(log_loss(labels, probabilities, labels=known), abs=1e-12)
+
+
+def test_a_certain_mistake_costs_a_finite_amount() -> None:
+    assert score(np.array([[1.0, 0.0]]), np.array([1])).log_loss == pytest.approx(-np.log(np.finfo(float).eps))
+
+
+def test_of_equal_probabilities_the_first_class_is_predicted() -> None:
+    assert score(np.array([[0.5, 0.5]]), np.array([0])).correct == 1
+
+
+def test_wilson_is_the_textbook_interval() -> None:
+    assert wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-7)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count))))
+def test_wilson_stays_inside_zero_and_one_and_around_the_share(case: tuple[int, int]) -> None:
+    low, high = wilson(*case)
+
+    assert 0 <= low <= case[0] / case[1] <= high <= 1
+
+
+@pytest.mark.parametrize("labels", [[], [0, 1], [2], [-1]])
+def test_labels_that_do_not_fit_are_refused(labels: list[int]) -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        score(np.array([[0.5, 0.5]])[: len(labels) or 0], np.array(labels, dtype=int))
