@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,7 +157,7 @@ def test_the_access_log_is_one_json_line_per_request(
     assert (line["request_id"], line["path"], line["status"], line["model"]) == ("mine", "/predict", 200, "toy@1")
 
 
-def test_torch_runtimes_answer_like_onnx_or_say_what_is_missing(toy_models: Path, client_of: ClientOf) -> None:
+def test_another_runtime_is_opened_and_checked_on_first_use(toy_models: Path, client_of: ClientOf) -> None:
     torch = pytest.importorskip("torch")
     from service.card import ModelFile, read_card, sha256_of, write_card
 
@@ -166,29 +167,27 @@ def test_torch_runtimes_answer_like_onnx_or_say_what_is_missing(toy_models: Path
             return torch.softmax(torch.stack([torch.zeros_like(bright), bright], dim=1), dim=1)
 
     folder = toy_models / "toy" / "1"
-    torch.export.save(
-        torch.export.export(Toy(), (torch.zeros(2, 4, 4, 1, dtype=torch.uint8),),
-                            dynamic_shapes=({0: torch.export.Dim("batch")},)),
-        folder / "model.pt2",
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is deprecated, and served all the same
+        torch.jit.trace(Toy(), torch.zeros(2, 4, 4, 1, dtype=torch.uint8)).save(str(folder / "model.pt"))
     card = read_card(folder)
-    size, digest = (folder / "model.pt2").stat().st_size, sha256_of(folder / "model.pt2")
-    extra = ModelFile(format="pt2", path="model.pt2", size_bytes=size, sha256=digest)
+    size, digest = (folder / "model.pt").stat().st_size, sha256_of(folder / "model.pt")
+    extra = ModelFile(format="torchscript", path="model.pt", size_bytes=size, sha256=digest)
     write_card(folder, card.model_copy(update={"files": (*card.files, extra)}))
 
     async def run() -> list[Any]:
         async with client_of(Settings(models=(toy_models,))) as client:
             answers = [
                 (await client.post("/predict", params={"runtime": runtime}, files=PNG)).json()
-                for runtime in ("onnxruntime", "torchexport")
+                for runtime in ("onnxruntime", "torchscript")
             ]
             return [*answers, (await client.get("/models/toy")).json()]
 
     onnx, torched, described = anyio.run(run)
 
-    assert torched["runtime"] == "torchexport"
+    assert torched["runtime"] == "torchscript"
     ours, theirs = (answer["predictions"][0]["probability"] for answer in (onnx, torched))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     assert {each["name"]: each["open"] for each in described["model"]["runtimes"]} == {
-        "onnxruntime": True, "torchscript": False, "torchexport": True,
+        "onnxruntime": True, "torchscript": True, "torchexport": False,
     }
