@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.children import ROOT, stop_all
 from benchmarks.comparison import weigh
-from benchmarks.contenders import MODELS, NothingToWeighError, find_contenders
+from benchmarks.contenders import MODELS, NothingToWeighError, check_format, find_contenders
 from benchmarks.cores import share_out
 from benchmarks.demo import demo
 from benchmarks.doctor import doctor
@@ -63,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace, console: Console) -> int:
     """Weigh, then derive and report."""
     contenders = find_contenders(Path(options.root), options.models)
+    check_format(contenders, options.runtime)
     cores, machine = share_out(options.threads), fingerprint()
     run = open_run(
         options.output or RUNS / time.strftime("%Y-%m-%dT%H-%M-%S"), _settings(options), contenders,
@@ -73,16 +74,18 @@ def run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"[yellow]note:[/] {warning}")
     try:
         with LiveScreen(console) as screen:
-            weigh(run, contenders, cores, screen)
+            problems = weigh(run, contenders, cores, screen)
     except KeyboardInterrupt:
         finish(run, console)
         console.print(f"interrupted; to continue: [bold]{_command()} --output {run.folder}[/]", soft_wrap=True)
         return INTERRUPTED
     run.note(finished=fingerprint()["at"])
     result = finish(run, console)
+    for problem in problems:
+        console.print(f"[bold red]not measured:[/] {problem}", soft_wrap=True)
     if options.publish:
         console.print(f"published: {publish(result)}")
-    return 0
+    return 1 if problems else 0
 
 
 def report(options: argparse.Namespace, console: Console) -> int:

@@ -11,7 +11,8 @@ schedule seeds and the same images in the same order, so that differences are th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -20,10 +21,10 @@ from benchmarks.cores import Cores
 from benchmarks.generator import send
 from benchmarks.load import Load, find_load
 from benchmarks.micro import run_micro
-from benchmarks.payloads import ENCODERS, digest, encode, write_payloads
+from benchmarks.payloads import digest, encode, read_payloads, write_payloads
 from benchmarks.plan import Plan
 from benchmarks.run import Run
-from benchmarks.server import Server, serving
+from benchmarks.server import Server, ServerError, post, serving
 from benchmarks.settings import Settings
 
 MOST_BODIES = 10_000
@@ -37,29 +38,46 @@ class Screen(Protocol):
         ...
 
 
-def weigh(run: Run, contenders: list[Contender], cores: Cores, screen: Screen, server: Server | None = None) -> None:
-    """Measure what is not measured yet. With `server`, all models are weighed on that one instead of fresh ones."""
-    settings = run.settings
+def weigh(
+    run: Run, contenders: list[Contender], cores: Cores, screen: Screen, server: Server | None = None
+) -> list[str]:
+    """Measure what is not measured yet; returns why models could not be measured, which stops no other model.
+
+    With `server`, all models are weighed on that one instead of fresh ones.
+    """
+    settings, problems = run.settings, []
     if settings.micro_seconds and not run.micro.exists():
         screen.step("micro-benchmarks", settings.micro_seconds * (8 + 3 * len(contenders)) + 5)
         run_micro(settings, run.micro, log=run.folder / "micro.log", cores=cores.server)
     for contender in contenders:
-        content_type = ENCODERS[settings.body][0]
-        missing = _Steps(run, contender, content_type).missing()
-        if not missing:
+        if not _Steps(run, contender).missing():
             continue
         payloads = _payloads(run, contender)
-        if server is not None:
-            _measure(run, contender, content_type, server, payloads, cores, screen)
-            continue
-        screen.step(f"{contender.card.name}: server starts", 5)
-        with serving(root=Path(settings.root), log=run.model_folder(contender.id) / "server.log",
-                     runtime=settings.runtime, threads=settings.threads, cores=cores.server) as fresh:
-            _measure(run, contender, content_type, fresh, payloads, cores, screen)
+        try:
+            with _server_for(contender, run, cores, screen, server) as ready:
+                _measure(run, contender, ready, payloads, cores, screen)
+        except ServerError as error:
+            problems.append(f"{contender.id}: {error}")
+    return problems
+
+
+@contextmanager
+def _server_for(
+    contender: Contender, run: Run, cores: Cores, screen: Screen, server: Server | None
+) -> Iterator[Server]:
+    """The given server, or a fresh one, so that no model inherits another one's memory or caches."""
+    if server is not None:
+        yield server
+        return
+    settings = run.settings
+    screen.step(f"{contender.card.name}: server starts", 5)
+    with serving(root=Path(settings.root), log=run.model_folder(contender.id) / "server.log",
+                 runtime=settings.runtime, threads=settings.threads, cores=cores.server) as fresh:
+        yield fresh
 
 
 def capacity(load: Load) -> float:
-    """Right answers' worth of throughput: successful answers per second of a closed load."""
+    """Successful answers per second of a closed load."""
     rows = load.rows.measured.succeeded
     if not len(rows):
         return 0.0
@@ -67,9 +85,12 @@ def capacity(load: Load) -> float:
     return len(rows) / span
 
 
-def _measure(run: Run, contender: Contender, content_type: str, server: Server, payloads: Path, cores: Cores,
-             screen: Screen) -> None:
-    steps = _Steps(run, contender, content_type)
+def _measure(
+    run: Run, contender: Contender, server: Server, payloads: Path, cores: Cores, screen: Screen
+) -> None:
+    steps, settings = _Steps(run, contender), run.settings
+    one = read_payloads(payloads)
+    post(server, settings.path(contender.id), content=one.bodies[0], headers={"Content-Type": one.content_type})
     while missing := steps.missing():
         plan = missing[0]
         shown = screen.step(f"{contender.card.name}: {describe(plan)}", plan.warmup + plan.seconds)
@@ -80,17 +101,17 @@ def _measure(run: Run, contender: Contender, content_type: str, server: Server, 
 class _Steps:
     """Which loads a contender still needs. The open ones are known once the closed one is there."""
 
-    def __init__(self, run: Run, contender: Contender, content_type: str) -> None:
+    def __init__(self, run: Run, contender: Contender) -> None:
         self._folder = run.model_folder(contender.id)
         self._settings: Settings = run.settings
-        self._model, self._type = contender.id, content_type
+        self._model = contender.id
 
     def missing(self) -> list[Plan]:
-        closed = self._settings.closed(self._model, self._type)
+        closed = self._settings.closed(self._model)
         found = find_load(self._folder, closed)
-        plans = [closed, self._settings.single(self._model, self._type)]
+        plans = [closed, self._settings.single(self._model)]
         if found is not None and (limit := capacity(found)):
-            plans += self._settings.open(self._model, self._type, limit)
+            plans += self._settings.open(self._model, limit)
         return [plan for plan in plans if find_load(self._folder, plan) is None]
 
 

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from service.card import CARD_FILE, ModelCard, is_version_folder, read_card
+from service.runtimes import RUNTIMES
 from service.splits import FOLDER, Split, find_splits
 
 MODELS = Path("models")
@@ -46,6 +47,14 @@ def find_contenders(root: Path, globs: Sequence[str] = ("*",)) -> list[Contender
     if not chosen:
         raise NothingToWeighError(f"no model matches {' '.join(globs)}; there are {', '.join(sorted(newest))}")
     return chosen
+
+
+def check_format(contenders: Sequence[Contender], runtime: str) -> None:
+    """Raise NothingToWeighError where a contender has no file for a runtime."""
+    wanted = RUNTIMES[runtime].format
+    if without := [contender.id for contender in contenders if contender.card.file(wanted) is None]:
+        raise NothingToWeighError(f"{', '.join(without)}: not exported as {wanted}, which {runtime} needs; "
+                                  f"python -m export NAME --format {wanted}, or choose others with --models")
 
 
 def find_split(root: Path, card: ModelCard) -> Split:

@@ -17,7 +17,7 @@ def number(metric: Metric, value: float | None) -> str:
         return f"{value:.2f}"
     if metric.unit == "":
         return _counted(value)
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def _counted(value: float) -> str:

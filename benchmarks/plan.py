@@ -25,7 +25,6 @@ class Plan:
     timeout: float = 10.0                                # seconds for one answer
     pool: int = 512                                      # requests in flight; what exceeds it is dropped and counted
     path: str = "/predict"
-    content_type: str = "image/png"
 
     def __post_init__(self) -> None:
         if self.arrival != "closed" and not self.rate:

@@ -30,28 +30,28 @@ class Settings:
         """Where the requests go."""
         return f"/predict?model={model}&top_k=1&runtime={self.runtime}"
 
-    def closed(self, model: str, content_type: str) -> Plan:
+    def closed(self, model: str) -> Plan:
         """The load that finds the capacity."""
-        return self._plan("closed", model, content_type, arrival="closed", seconds=self.seconds * 2 / 3,
+        return self._plan("closed", model, arrival="closed", seconds=self.seconds * 2 / 3,
                           connections=self.connections, seed=self.seed)
 
-    def single(self, model: str, content_type: str) -> Plan:
+    def single(self, model: str) -> Plan:
         """One request at a time: latency without any waiting."""
-        return self._plan("single", model, content_type, arrival="closed", seconds=self.seconds / 3,
+        return self._plan("single", model, arrival="closed", seconds=self.seconds / 3,
                           at_least=0 if self.screening else SINGLE_STREAM, seed=self.seed + 1)
 
-    def open(self, model: str, content_type: str, capacity: float) -> list[Plan]:
+    def open(self, model: str, capacity: float) -> list[Plan]:
         """The Poisson loads: at the given rates, or at known shares of the capacity (answers per second)."""
         shares: list[tuple[float | None, float]] = [(None, rate) for rate in self.rates]
         shares = shares or [(share, share * capacity) for share in UTILISATIONS]
         return [
-            self._plan(f"open-{share:.0%}".rstrip("%") if share else f"open-{rate:g}", model, content_type,
+            self._plan(f"open-{share:.0%}".rstrip("%") if share else f"open-{rate:g}", model,
                        arrival="poisson", seconds=self.seconds, rate=round(rate, 1), utilisation=share,
                        seed=self.seed + 2 + number)
             for number, (share, rate) in enumerate(shares)
         ]
 
-    def _plan(self, name: str, model: str, content_type: str, **details: object) -> Plan:
+    def _plan(self, name: str, model: str, **details: object) -> Plan:
         warmup = min(2.0, self.seconds / 5)
-        return Plan(name=name, model=model, path=self.path(model), content_type=content_type, warmup=warmup,
+        return Plan(name=name, model=model, path=self.path(model), warmup=warmup,
                     **details)  # type: ignore[arg-type]  # the three callers above name Plan's own fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from toy import write_toy
 
 from benchmarks.comparison import weigh
-from benchmarks.contenders import NothingToWeighError, find_contenders, find_split
+from benchmarks.contenders import NothingToWeighError, check_format, find_contenders, find_split
 from benchmarks.cores import Cores
 from benchmarks.machine import fingerprint
 from benchmarks.publish import publish
 from benchmarks.result import derive
 from benchmarks.run import Run, RunError, open_run
+from benchmarks.server import Server
 from benchmarks.settings import Settings
 
 Weighed = tuple[Run, list[str], list[str]]
@@ -32,12 +34,15 @@ def test_an_interrupted_run_continues_with_what_is_missing(weighed: Weighed) -> 
         assert step in title
 
 
-def test_a_finished_run_has_nothing_left_to_do(weighed: Weighed, open_toys: Opened) -> None:
-    class Untouched:
-        def step(self, title: str, seconds: float) -> Callable[[dict[str, float]], None]:
-            raise AssertionError(title)
+class Quiet:
+    """A screen on which nothing should ever appear."""
 
-    weigh(*open_toys(), Cores((), ()), Untouched())
+    def step(self, title: str, seconds: float) -> Callable[[dict[str, float]], None]:
+        raise AssertionError(title)
+
+
+def test_a_finished_run_has_nothing_left_to_do(weighed: Weighed, open_toys: Opened) -> None:
+    assert weigh(*open_toys(), Cores((), ()), Quiet()) == []
 
 
 def test_all_models_get_the_same_images_at_the_same_shares(weighed: Weighed) -> None:
@@ -91,6 +96,27 @@ def test_a_foreign_folder_is_not_written_into(toys: Path, tmp_path: Path) -> Non
 
     with pytest.raises(RunError, match="is not empty and holds no run"):
         open_run(tmp_path, Settings(), find_contenders(toys / "models"), machine=fingerprint())
+
+
+def test_a_model_without_a_file_for_the_runtime_is_refused_with_the_cure(toys: Path) -> None:
+    with pytest.raises(NothingToWeighError, match=r"a@1, b@1: not exported as torchscript.*--format torchscript"):
+        check_format(find_contenders(toys / "models"), "torchscript")
+
+
+def test_a_model_that_does_not_answer_is_reported_and_stops_no_other(
+    toys: Path, fake: Callable[..., AbstractContextManager[Server]], tmp_path: Path
+) -> None:
+    contenders = find_contenders(toys / "models")
+    settings = Settings(root=str(toys / "models"), micro_seconds=0)
+    run = open_run(tmp_path / "run", settings, contenders, machine=fingerprint(), cores="", command="", created="now")
+
+    with fake("--fail-every", 1) as server:
+        problems = weigh(run, contenders, Cores((), ()), Quiet(), server)
+
+    assert [problem.split(": ")[:2] for problem in problems] == [
+        [name, "POST /predict answered 503"] for name in ("a@1", "b@1")
+    ]
+    assert derive(run)["missing"] == ["a@1", "b@1"]
 
 
 def test_unknown_models_and_missing_images_are_explained(toys: Path, tmp_path: Path) -> None:

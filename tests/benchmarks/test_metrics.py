@@ -56,13 +56,14 @@ def test_the_answer_names_what_was_compared_and_the_winners(result: dict[str, An
 
     assert "2 models compared on labelled images of toys-test" in opening
     assert accuracy.startswith("Most accurate: exact, 92.00 %")
-    assert tail.startswith("Lowest p99: fast, 2 ms")
+    assert tail.startswith("Lowest p99: fast, 2.00 ms")
     assert throughput.startswith("Highest throughput: fast, 900 req/s")
 
 
 @pytest.mark.parametrize(("key", "value", "text"), [
     ("parameters", 7850, "7,850"), ("parameters", 407_050, "407 k"), ("parameters", 1_628_170, "1.63 M"),
-    ("response_p99", 0.6234, "0.623"), ("throughput", 1514.2, "1,514"), ("card_accuracy", 92.1, "92.10"),
+    ("response_p99", 0.6234, "0.623"), ("response_p99", 3.0, "3.00"), ("response_p99", 123.4, "123"),
+    ("throughput", 1514.2, "1,514"), ("card_accuracy", 92.1, "92.10"),
     ("size", None, "–"),
 ])
 def test_numbers_carry_the_digits_they_can_bear(key: str, value: float | None, text: str) -> None:

@@ -12,14 +12,14 @@ def test_the_readme_table_has_the_most_accurate_model_first_and_leaders_in_bold(
     assert lines[0] == (
         "| Model | Architecture | Accuracy (card), % | p50, ms | p99, ms | Throughput, req/s | Parameters | Size, MB |"
     )
-    assert lines[2] == "| `exact` | toy | **92.00** | 4.5 | 9 | 300 | 7,850 | 0.0314 |"
-    assert lines[3] == "| `fast` | toy | 80.00 | 1 | **2** | **900** | 7,850 | 0.0314 |"
+    assert lines[2] == "| `exact` | toy | **92.00** | 4.50 | 9.00 | 300 | 7,850 | 0.0314 |"
+    assert lines[3] == "| `fast` | toy | 80.00 | 1.00 | **2.00** | **900** | 7,850 | 0.0314 |"
 
 
 def test_invalid_figures_are_struck_out(result: dict[str, Any], entry: Callable[..., dict[str, Any]]) -> None:
     result["models"] = [entry("sick", accuracy=0.9, p99=3.0, throughput=5.0, valid=False)]
 
-    assert "~~3~~" in comparison_table(result)
+    assert "~~3.00~~" in comparison_table(result)
 
 
 def test_the_caption_names_machine_method_commit_and_validity(result: dict[str, Any]) -> None:
