@@ -107,7 +107,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("response_p99", "p99", "ms", "lower", latency("response_us", "p99"), headline),
     Metric("throughput", "Throughput", "req/s", "higher", throughput, busiest),
     Metric("size", "Size", "MB", "lower", size),
-    Metric("parameters", "Parameters", "", "lower", parameters),
+    Metric("parameters", "Params", "", "lower", parameters),
 )
 BY_KEY = {metric.key: metric for metric in METRICS}
 

@@ -102,7 +102,7 @@ def _about_the_run(result: dict[str, Any]) -> list[Finding]:
              for warning in result["warnings"]]
     if result["settings"]["screening"]:
         found.append(Finding("screening", "this was a short run: it shows that everything works, and claims no figures",
-                             "run python -m benchmarks without --quick", invalid=False))
+                             "run python -m benchmarks for figures to use", invalid=False))
     if result["missing"]:
         found.append(Finding("incomplete", f"not measured: {', '.join(result['missing'])}",
                              "run the same command again to continue", invalid=False))
