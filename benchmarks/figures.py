@@ -35,6 +35,7 @@ def colour(position: int) -> str:
 def accuracy_against_p99(entries: list[Entry]) -> Markup:
     """Up and to the left is better; bars are 95 % intervals."""
     figure = go.Figure()
+    rightmost = max((BY_KEY["response_p99"].measure(entry)[0] or 0.0 for entry in entries), default=0.0)
     for position, entry in enumerate(entries):
         x, y = BY_KEY["response_p99"].measure(entry), accuracy(entry)
         if x[0] is None or y[0] is None:
@@ -42,7 +43,7 @@ def accuracy_against_p99(entries: list[Entry]) -> Markup:
         believed = BY_KEY["response_p99"].believable(entry)
         figure.add_scatter(
             x=[x[0]], y=[y[0]], name=entry["name"], mode="markers+text", text=[entry["name"]],
-            textposition="top right", cliponaxis=False, showlegend=False,
+            textposition=_beside(position, x[0] / rightmost), cliponaxis=False, showlegend=False,
             error_x=_bars(x), error_y=_bars(y),
             marker={"size": 13, "color": colour(position), "symbol": SYMBOLS[position % len(SYMBOLS)]
                     + ("" if believed else "-open")},
@@ -85,6 +86,11 @@ def _curve(hdr: str, count: int) -> tuple[list[float], list[float]]:
     steps = [10 ** (step / 20) for step in range(61)]
     steps = [nines for nines in steps if nines <= count]
     return steps, [histogram.get_value_at_percentile(100 - 100 / nines) / 1000 for nines in steps]
+
+
+def _beside(position: int, share_of_width: float) -> str:
+    """Where a label goes: neighbours in accuracy alternate up and down, and none runs out of the figure."""
+    return f"{'bottom' if position % 2 else 'top'} {'left' if share_of_width > 0.6 else 'right'}"
 
 
 def _bars(value: Value) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import sections
+from benchmarks import evidence, sections
 from benchmarks.figures import library
 from benchmarks.markup import Markup, el, join
 from benchmarks.result import publishable
@@ -21,7 +21,7 @@ STYLE = Path(__file__).with_name("report.css")
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 SECTIONS: tuple[Callable[[dict[str, Any]], Markup | None], ...] = (
     sections.answer, sections.trade_off, sections.comparison, sections.latencies, sections.accuracies,
-    sections.stages, sections.micro, sections.validity, sections.machine, sections.reproduce,
+    evidence.stages, evidence.micro, evidence.validity, evidence.machine, evidence.reproduce,
 )
 
 

@@ -86,14 +86,9 @@ def serving(
             stop(process)
 
 
-def get_json(server: Server, path: str) -> Any:
-    """GET a path; ServerError unless it answers 200."""
-    return _checked(httpx.get(f"{server.url}{path}", timeout=30), server)
-
-
 def post(server: Server, path: str, *, timeout: float = 120, **content: Any) -> Any:
     """POST (`json=`, or `content=` with `headers=`); ServerError unless it answers 200."""
-    return _checked(httpx.post(f"{server.url}{path}", timeout=timeout, **content), server)
+    return _asked(server, "POST", path, timeout=timeout, **content)
 
 
 def free_port() -> int:
@@ -123,14 +118,19 @@ def _await_ready(url: str, process: subprocess.Popen[str], log: Path) -> None:
                       f"{log} ends with\n{last_lines(log)}")
 
 
-def _checked(answer: httpx.Response, server: Server) -> Any:
+def _asked(server: Server, method: str, path: str, **options: Any) -> Any:
+    try:
+        answer = httpx.request(method, f"{server.url}{path}", **options)
+    except httpx.HTTPError as error:
+        raise ServerError(f"{method} {path}: {error or type(error).__name__}\n{last_lines(server.log)}") from error
+    place = answer.request.url.path
     if answer.status_code != 200:
-        raise ServerError(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: "
-                          f"{answer.text[:500]}\n{last_lines(server.log)}")
+        raise ServerError(f"{method} {place} answered {answer.status_code}: {answer.text[:500]}\n"
+                          f"{last_lines(server.log)}")
     try:
         return answer.json()
     except json.JSONDecodeError as error:
-        raise ServerError(f"{answer.request.url.path} did not answer JSON: {error}") from error
+        raise ServerError(f"{method} {place} did not answer JSON: {error}") from error
 
 
 def _tree(pid: int) -> list[psutil.Process]:

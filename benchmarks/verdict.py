@@ -19,6 +19,12 @@ class Lead:
     metric: Metric
     names: tuple[str, ...]
     best: Value
+    unranked: int   # models without a valid figure, which might have been better
+
+    @property
+    def caveat(self) -> str:
+        """What must be said beside the lead, if anything."""
+        return f"{self.unranked} without a valid figure" if self.unranked else ""
 
 
 def lead(metric: Metric, entries: list[Entry]) -> Lead | None:
@@ -33,7 +39,8 @@ def lead(metric: Metric, entries: list[Entry]) -> Lead | None:
     sign = -1 if metric.better == "higher" else 1
     found.sort(key=lambda pair: sign * (pair[1][0] or 0.0))
     best = found[0][1]
-    return Lead(metric, tuple(name for i, (name, value) in enumerate(found) if i == 0 or _tied(value, best)), best)
+    names = tuple(name for i, (name, value) in enumerate(found) if i == 0 or _tied(value, best))
+    return Lead(metric, names, best, unranked=len(entries) - len(found))
 
 
 def sentences(result: dict[str, Any]) -> list[str]:
@@ -50,12 +57,13 @@ def _answer(key: str, phrase: str, entries: list[Entry]) -> str:
     found = lead(metric, entries)
     if found is None:
         return f"{phrase.capitalize()}: no valid figure."
-    names = listed(found.names)
+    names, best = listed(found.names), figure(metric, found.best)
+    caveat = f" ({found.caveat})" if found.caveat else ""
     if len(entries) == 1:
-        return f"{metric.label}: {figure(metric, found.best)}."
+        return f"{metric.label}: {best}."
     if len(found.names) > 1:
-        return f"{phrase.capitalize()}: a tie of {names}; their intervals overlap (best {figure(metric, found.best)})."
-    return f"{phrase.capitalize()}: {names}, {figure(metric, found.best)}."
+        return f"{phrase.capitalize()}: a tie of {names}; their intervals overlap (best {best}){caveat}."
+    return f"{phrase.capitalize()}: {names}, {best}{caveat}."
 
 
 def _tied(one: Value, best: Value) -> bool:

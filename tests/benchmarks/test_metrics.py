@@ -48,6 +48,7 @@ def test_invalid_figures_are_never_ranked(entry: Build) -> None:
     slow = entry("slow", accuracy=0.9, p99=50.0, throughput=10.0)
 
     assert lead(BY_KEY["response_p99"], [fast, slow]).names == ("slow",)
+    assert lead(BY_KEY["response_p99"], [fast, slow]).caveat == "1 without a valid figure"
     assert lead(BY_KEY["response_p99"], [fast]) is None
 
 
