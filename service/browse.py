@@ -15,6 +15,11 @@ from service.state import state_of
 
 FOLDER = Path(__file__).parent / "pages"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+SAFE = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
 FILES = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
 
 
@@ -41,4 +46,4 @@ async def openapi(request: Request) -> Response:
 def _file(name: str) -> Response:
     if name not in FILES:
         raise Problem("not-found", f"there is no page {name[:80]!r}", cure="see /")
-    return Response(FILES[name], media_type=TYPES[Path(name).suffix], headers={"Cache-Control": "no-cache"})
+    return Response(FILES[name], media_type=TYPES[Path(name).suffix], headers=SAFE)

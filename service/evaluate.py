@@ -9,13 +9,14 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from service.fields import check_names, checked, merge, parse_json, read_whole, texts_of
+from service.fields import checked, merge, parse_json, read_query, read_whole, texts_of
 from service.forms import parse_form
 from service.ingress import IMAGE_FIELDS, SPARE_PARTS
 from service.labelled import from_form, from_split, read_labels
@@ -55,7 +56,7 @@ async def evaluate(request: Request) -> Response:
 
 
 def _work(
-    body: bytes, content_type: str, query: Mapping[str, str], state: State, watch: Stopwatch, stop: threading.Event
+    body: bytes, content_type: str, query: QueryParams, state: State, watch: Stopwatch, stop: threading.Event
 ) -> Callable[[], EvaluateAnswer]:
     """The whole evaluation as one job for a thread."""
 
@@ -83,17 +84,17 @@ def _work(
     return work
 
 
-def _from_json(body: bytes, query: Mapping[str, str]) -> EvaluateRequest:
-    check_names(query, FIELDS, "query")
+def _from_json(body: bytes, parameters: QueryParams) -> EvaluateRequest:
+    query = read_query(parameters, FIELDS)
     sent = parse_json(body, EvaluateRequest)
     told = sent.model_dump(include=sent.model_fields_set)
     return checked({name: merge(name, query, told, _reader(name)) for name in FIELDS}, EvaluateRequest)
 
 
 def _from_form(
-    body: bytes, content_type: str, query: Mapping[str, str], settings: Settings
+    body: bytes, content_type: str, parameters: QueryParams, settings: Settings
 ) -> tuple[EvaluateRequest, tuple[list[bytes], list[Any]]]:
-    check_names(query, FORM_FIELDS, "query")
+    query = read_query(parameters, FORM_FIELDS)
     parts = parse_form(body, content_type, max_parts=2 * settings.max_evaluate_images + SPARE_PARTS)
     images = [bytes(part.data) for part in parts if part.name in IMAGE_FIELDS]
     labels = [part.text() for part in parts if part.name == "labels"]

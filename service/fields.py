@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import QueryParams
 
 from service.forms import Part
 from service.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
+
+
+def read_query(query: QueryParams, known: tuple[str, ...]) -> dict[str, str]:
+    """The parameters of the address."""
+    check_names(query, known, "query")
+    for name, value in query.multi_items():
+        if query[name] != value:
+            raise Problem("contradiction", f"{name} has two values in the query", field=name, cure="send it once")
+    return dict(query)
 
 
 def check_names(found: Iterable[str], known: tuple[str, ...], where: str) -> None:

@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import QueryParams
+
 from service import images
 from service.card import InputSpec
-from service.fields import check_names, merge, parse_json, read_whole, shorten, texts_of
+from service.fields import merge, parse_json, read_query, read_whole, shorten, texts_of
 from service.forms import parse_form
 from service.images import Decoded
 from service.pixels import from_lists
@@ -45,10 +47,10 @@ class Ask:
     raw: bytes | None = None
 
 
-def read_ask(body: bytes, content_type: str, query: Mapping[str, str], settings: Settings) -> Ask:
+def read_ask(body: bytes, content_type: str, parameters: QueryParams, settings: Settings) -> Ask:
     """Take a body apart. Nothing is decoded yet."""
     media_type = content_type.partition(";")[0].strip().lower()
-    check_names(query, QUERY_FIELDS, "query")
+    query = read_query(parameters, QUERY_FIELDS)
     if media_type == "application/octet-stream":
         return Ask(*_named(query, {}), items=[], raw=body)
     if media_type == "application/json":

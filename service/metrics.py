@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -26,6 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[Any, ...], Any] = {}
         self.requests = Counter(
             "weighbridge_requests_total", "Requests answered.", ("route", "method", "status"), registry=self.registry
         )
@@ -55,12 +57,20 @@ class Metrics:
 
     def observe(self, visit: Visit, route: str, method: str) -> None:
         """Count a finished request."""
-        self.requests.labels(route, method, str(visit.status)).inc()
-        self.seconds.labels(route).observe(sum(visit.watch.ns.values()) / 1e9)
+        ns = visit.watch.ns
+        self._child(self.requests, route, method, str(visit.status)).inc()
+        self._child(self.seconds, route).observe(sum(ns.values()) / 1e9)
         if visit.model is not None and visit.runtime is not None and visit.images:
-            self.images.labels(visit.model, visit.runtime).observe(visit.images)
+            self._child(self.images, visit.model, visit.runtime).observe(visit.images)
             for stage in STAGES:
-                self.stages.labels(stage, visit.model, visit.runtime).observe(visit.watch.ns[stage] / 1e9)
+                self._child(self.stages, stage, visit.model, visit.runtime).observe(ns[stage] / 1e9)
+
+    def _child(self, metric: Any, *labels: str) -> Any:
+        """The series of these labels; the library's own look-up takes a lock and costs more than counting does."""
+        key = metric, *labels
+        if key not in self._children:
+            self._children[key] = metric.labels(*labels)
+        return self._children[key]
 
     def text(self) -> bytes:
         """The exposition format, over all workers."""

@@ -26,11 +26,7 @@ from service.visit import KEY, Visit
 
 logger = logging.getLogger("weighbridge")
 CLIENT_GONE = 499  # nginx's number for a client that left; only the metrics see it
-SAFE = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'"),
-]
+SAFE = [(b"x-content-type-options", b"nosniff")]  # what a browser must know of pages is in browse.py
 
 
 class Observed:
@@ -167,8 +163,8 @@ async def unrouted(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         raise Problem("not-found", f"nothing answers at {request.url.path[:200]!r}", cure="see / for the addresses")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        raise Problem("method-not-allowed", f"{request.method[:20]} is not answered here", cure=f"use {allowed}")
+        allow = (error.headers or {}).get("Allow", "GET, POST")
+        raise Problem("method-not-allowed", f"{request.method[:20]} is not answered", cure=f"use {allow}", allow=allow)
     raise Problem("bad-request", str(error.detail))
 
 

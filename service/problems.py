@@ -61,7 +61,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     """One occurrence of a row of PROBLEMS.
 
     `detail` says what happened, `cure` what to do about it; `field` names the part of the request at fault and
-    `limit` the bound it broke. `retry_after_s` becomes the Retry-After header.
+    `limit` the bound it broke. `retry_after_s` and `allow` become the headers Retry-After and Allow.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         field: str | None = None,
         limit: int | float | None = None,
         retry_after_s: int | None = None,
+        allow: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.slug = slug
@@ -81,7 +82,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         self.cure = cure
         self.field = field
         self.limit = limit
-        self.retry_after_s = retry_after_s
+        self.headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        if allow is not None:
+            self.headers["Allow"] = allow
 
     def document(self, **more: Any) -> ProblemDocument:
         """This problem as the object that goes on the wire, with `request_id` or `errors` where given."""
@@ -99,8 +102,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     def response(self, request_id: str, errors: list[ProblemDocument] | None = None) -> Response:
         """The HTTP answer for this problem."""
         body = self.document(request_id=request_id, errors=errors).model_dump_json(exclude_none=True)
-        headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
-        return Response(body, status_code=self.status, headers=headers, media_type=MEDIA_TYPE)
+        return Response(body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
 def at(problem: Problem, field: str) -> Problem:

@@ -88,8 +88,12 @@ class Shelf:
                 entry.fail(f"{type(error).__name__}: {error}")
         if not self._entries:
             roots = ", ".join(map(str, self.settings.models))
-            self.reason = f"no model under {roots}; WEIGHBRIDGE_MODELS names the roots, `python -m export` fills them"
+            self.give_up(f"no model under {roots}; WEIGHBRIDGE_MODELS names the roots, `python -m export` fills them")
         self.loaded = True
+
+    def give_up(self, reason: str) -> None:
+        """Loading has ended without anything to serve."""
+        self.reason, self.loaded = reason, True
 
     def default(self) -> str | None:
         """The name that answers when a request names none."""

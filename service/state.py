@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
@@ -15,6 +16,8 @@ from service.metrics import Metrics
 from service.settings import Settings
 from service.shelf import Shelf
 from service.splits import Split, find_splits
+
+logger = logging.getLogger("weighbridge")
 
 
 @dataclass(eq=False)
@@ -39,11 +42,13 @@ class State:
 
     def load(self) -> None:
         """Read splits and models from disk. Blocks; runs in a thread while /livez and /readyz already answer."""
-        rehearse()
         try:
+            rehearse()
             self.splits, self.split_problems = find_splits(self.settings.models)
-        finally:
             self.shelf.load()
+        except Exception as error:
+            logger.exception("loading failed")
+            self.shelf.give_up(f"loading failed: {type(error).__name__}: {error}")
 
     async def close(self) -> None:
         """Let running work end."""

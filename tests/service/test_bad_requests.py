@@ -127,6 +127,7 @@ def test_a_bad_body_is_a_problem(
         ("top_k=x", 422, "bad-value"),
         ("top_k=", 422, "bad-value"),
         ("topk=3", 422, "bad-value"),
+        ("top_k=1&top_k=2", 422, "contradiction"),
     ],
 )
 def test_a_bad_parameter_is_a_problem(
@@ -175,7 +176,10 @@ def test_limits_stand_in_the_problem(http: httpx.Client, problem_of: ProblemOf) 
 def test_an_address_nobody_answers_is_a_problem(
     http: httpx.Client, problem_of: ProblemOf, method: str, path: str, status: int, slug: str
 ) -> None:
-    problem_of(http.request(method, path), status, slug)
+    answer = http.request(method, path)
+
+    problem_of(answer, status, slug)
+    assert ("allow" in answer.headers) == (status == 405)
 
 
 def talk(url: str, request: bytes) -> bytes:

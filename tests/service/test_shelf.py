@@ -141,7 +141,7 @@ def test_a_shelf_still_loading_asks_to_come_back(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="still being loaded") as caught:
         Shelf(Settings(models=(tmp_path,))).find("toy")
 
-    assert (caught.value.slug, caught.value.retry_after_s) == ("not-ready", 1)
+    assert (caught.value.slug, caught.value.headers) == ("not-ready", {"Retry-After": "1"})
 
 
 def test_cuda_that_cannot_be_had_is_a_reason_and_not_a_silent_cpu(tmp_path: Path) -> None:
