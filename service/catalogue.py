@@ -1,11 +1,16 @@
-"""/models, /models/{name} and /splits: what there is, what of it can be used here, and why not the rest."""
+"""/models, /models/{name}, /splits and their images: what there is, what of it can be used here, and why not the rest."""
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.fields import shorten
+from service.images import encode_png
 from service.problems import Problem
 from service.runtimes import RUNTIMES
 from service.shelf import Entry, Shelf
@@ -51,6 +56,20 @@ async def splits(request: Request) -> Response:
         for split in state.splits.values()
     ]
     return _json(SplitList(splits=found, problems=state.split_problems))
+
+
+async def picture(request: Request) -> Response:
+    """Answer GET /splits/{name}/images/{place}.png, with the true class in X-Weighbridge-Label."""
+    state, name, place = state_of(request), request.path_params["name"], request.path_params["place"]
+    if name not in state.splits:
+        raise Problem("unknown-split", f"there is no split {shorten(name)}", field="name", cure="see /splits")
+    card = state.splits[name].card
+    if not (place.isascii() and place.isdigit() and len(place) <= 9 and int(place) < card.count):
+        raise Problem("not-found", f"{name} has no image {shorten(place)}", field="place", limit=card.count - 1,
+                      cure=f"use 0 to {card.count - 1}")
+    images, labels = await run_in_threadpool(state.splits[name].load)
+    label = quote(card.classes[labels[int(place)]], safe=" /&+()'")  # a header is ASCII
+    return Response(encode_png(images[int(place)]), media_type="image/png", headers={"X-Weighbridge-Label": label})
 
 
 def describe(entry: Entry, shelf: Shelf) -> ModelState:

@@ -75,6 +75,13 @@ def decode(data: bytes, spec: InputSpec, *, max_pixels: int, resize: Resize) -> 
         ) from error
 
 
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file of uint8 (height, width, 1 or 3); `decode` gives the same pixels back."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def sniff(data: bytes) -> str:
     """The format's name in Pillow's spelling, from the first bytes."""
     for signature, kind in SIGNATURES.items():

@@ -24,9 +24,10 @@ Labelled = tuple[NDArray[np.uint8], NDArray[np.int64], SplitUsed]
 def from_split(name: str | None, limit: int | None, card: ModelCard, state: State) -> Labelled:
     """The first `limit` images of a split; without a name, of the only one that fits."""
     split = _find_split(name, card, state)
-    check_count(min(limit or split.card.count, split.card.count), state.settings.max_evaluate_images)
+    count = min(limit or split.card.count, split.card.count)
+    check_count(count, state.settings.max_evaluate_images)
     try:
-        images, labels = split.load(limit)
+        images, labels = split.load(count)
     except (SplitError, OSError) as error:
         raise Problem("not-ready", str(error), field="split") from error
     return images, labels, SplitUsed(name=split.card.name, sha256=split.card.sha256)

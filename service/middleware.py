@@ -1,4 +1,4 @@
-"""What happens around every route, one concern each, outermost first in `routes.MIDDLEWARE`. Plain ASGI, no base class.
+"""What happens around every route, one concern each, outermost first in `routes.build`. Plain ASGI, no base class.
 
     Observed   request id, Server-Timing and the security headers on every answer; metrics and the access log after it
     Enveloped  whatever goes wrong below becomes problem JSON; nothing escapes, nothing hangs

@@ -59,6 +59,7 @@ def document(settings: Settings) -> Json:
             "/models": {"get": _get("List the models", "ModelList")},
             "/models/{name}": {"get": _model()},
             "/splits": {"get": _get("List the labelled splits", "SplitList")},
+            "/splits/{name}/images/{place}.png": {"get": _picture()},
             "/readyz": {"get": _readyz()},
             "/livez": {"get": _text("Whether the process answers")},
             "/metrics": {"get": _text("Prometheus metrics")},
@@ -130,6 +131,18 @@ def _model() -> Json:
     name = {"name": "name", "in": "path", "required": True, "schema": MODEL}
     operation = _get("One model: its card, versions and runtimes", "ModelVersions", ("unknown-model",))
     return {**operation, "parameters": [name]}
+
+
+def _picture() -> Json:
+    found = {"200": {"description": "The image; X-Weighbridge-Label says its class", "content": {"image/png": {}}}}
+    return {
+        "summary": "One image of a split, to try",
+        "parameters": [
+            {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}},
+            {"name": "place", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}},
+        ],
+        "responses": {**found, **_problems(("unknown-split", "not-found"))},
+    }
 
 
 def _readyz() -> Json:

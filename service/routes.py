@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from service.browse import docs, index, openapi, page
-from service.catalogue import model, models, splits
+from service.catalogue import model, models, picture, splits
 from service.evaluate import evaluate
 from service.health import livez, metrics, readyz
 from service.metrics import Metrics
@@ -28,6 +28,7 @@ ROUTES = (
     Route("/models", models),
     Route("/models/{name}", model),
     Route("/splits", splits),
+    Route("/splits/{name}/images/{place}.png", picture),
     Route("/docs", docs),
     Route("/docs.json", openapi),
     Route("/pages/{file}", page),

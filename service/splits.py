@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -71,12 +72,19 @@ class Split:
 
     def load(self, limit: int | None = None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images uint8 (n, height, width, channels) and labels int64 (n,); the first `limit` of them."""
-        with np.load(self.folder / DATA_FILE, allow_pickle=False) as data:
-            images, labels = data["images"], data["labels"].astype(np.int64)
-        problem = _inconsistent(images, labels, self.card)
-        if problem:
-            raise SplitError(f"{self.card.name}: {problem}")
+        images, labels = _arrays(self)
         return images[:limit], labels[:limit]
+
+
+@lru_cache(maxsize=2)  # taking the file apart costs more than scoring a small model on it
+def _arrays(split: Split) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    with np.load(split.folder / DATA_FILE, allow_pickle=False) as data:
+        images, labels = data["images"], data["labels"].astype(np.int64)
+    problem = _inconsistent(images, labels, split.card)
+    if problem:
+        raise SplitError(f"{split.card.name}: {problem}")
+    images.flags.writeable = labels.flags.writeable = False
+    return images, labels
 
 
 def find_splits(roots: Sequence[Path]) -> tuple[dict[str, Split], list[str]]:

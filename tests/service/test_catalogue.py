@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
+from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from pictures import encoded, grey
+from PIL import Image
+from toy import CLASSES
 
+from service.splits import Split
 from service.wire import ModelList, ModelVersions, Readiness, SplitList
 
 
@@ -45,6 +51,14 @@ def test_splits_are_listed_with_their_hash_and_licence(http: httpx.Client) -> No
     (split,) = SplitList.model_validate_json(http.get("/splits").content).splits
 
     assert (split.name, split.count, split.shape, split.licence) == ("halves", 300, (4, 4, 1), "CC0")
+
+
+def test_an_image_of_a_split_is_a_png_that_predicts_as_its_pixels_do(http: httpx.Client, models: Path) -> None:
+    answer = http.get("/splits/halves/images/3.png")
+
+    images, labels = Split.find(models / "splits" / "halves").load()
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), images[3, :, :, 0])
+    assert answer.headers["x-weighbridge-label"] == CLASSES[labels[3]]
 
 
 def test_ready_means_the_default_model_is_and_the_failed_one_is_named(http: httpx.Client) -> None:
@@ -85,4 +99,7 @@ def test_pages_load_nothing_from_elsewhere(http: httpx.Client, path: str) -> Non
 def test_the_document_names_every_route_that_programs_use(http: httpx.Client) -> None:
     paths = set(http.get("/docs.json").json()["paths"])
 
-    assert paths == {"/predict", "/evaluate", "/models", "/models/{name}", "/splits", "/readyz", "/livez", "/metrics"}
+    assert paths == {
+        "/predict", "/evaluate", "/models", "/models/{name}", "/splits", "/splits/{name}/images/{place}.png",
+        "/readyz", "/livez", "/metrics",
+    }
