@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.audit import audit, validity
 from benchmarks.histogram import encoded, histogram, percentiles
-from benchmarks.intervals import percentile_interval, rate_interval
+from benchmarks.intervals import latency_interval, rate_interval
 from benchmarks.load import Load
 from benchmarks.rows import DROPPED, FAILED, TIMEOUT, Rows
 from benchmarks.stages import STAGES
@@ -61,7 +61,7 @@ def latency(microseconds: NDArray[np.int64]) -> dict[str, Any]:
         **percentiles(filled),
         "max": int(microseconds.max()),
         "mean": round(float(microseconds.mean()), 1),
-        "intervals": {f"p{q}": percentile_interval(microseconds, q) for q in (50, 90, 99)},
+        "intervals": {f"p{q}": latency_interval(microseconds, q) for q in (50, 90, 99)},
         "hdr": encoded(filled),
     }
 

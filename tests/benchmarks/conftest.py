@@ -183,7 +183,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def open_toys(toys: Path) -> Callable[..., tuple[Run, list[Contender]]]:
     """Opens one and the same run over the toys again and again; keyword arguments change its settings."""
-    settings = Settings(root=str(toys / "models"), seconds=0.6, micro_seconds=0, body="raw", screening=True,
+    settings = Settings(root=str(toys / "models"), seconds=0.5, micro_seconds=0, body="raw", screening=True,
                         connections=2)
 
     def opened(**changes: Any) -> tuple[Run, list[Contender]]:

@@ -30,10 +30,10 @@ def codes(load: Load) -> list[str]:
 
 
 def test_a_stall_shows_in_the_response_time_that_a_closed_loop_hides(sent: Sent, poisson: Planned) -> None:
-    stall = ("--work", 0.002, "--stall-after", 1.0, "--stall", STALL)
-    waiting = Plan(name="single", model="toy@1", arrival="closed", seconds=3.0, warmup=0.1, at_least=300)
+    stall = ("--work", 0.002, "--stall-after", 0.7, "--stall", STALL)
+    waiting = Plan(name="single", model="toy@1", arrival="closed", seconds=2.5, warmup=0.1, at_least=300)
 
-    opened = summarise(sent(poisson(rate=80.0, seconds=3.0), *stall))
+    opened = summarise(sent(poisson(rate=80.0, seconds=2.5), *stall))
     closed = summarise(sent(waiting, *stall))
 
     # A third of the open requests were due while the server stood still; the closed loop just stopped asking.
@@ -78,19 +78,26 @@ def test_what_the_server_says_about_its_stages_is_kept(troubled: Load) -> None:
     assert summarise(troubled)["stages_ms"] == pytest.approx({"decode": 0.1, "infer": 0.5, "total": 0.7})
 
 
-def test_requests_under_way_at_the_end_are_waited_for(sent: Sent, poisson: Planned) -> None:
-    load = sent(poisson(rate=60.0, seconds=1.0), "--slow-from", 30, "--slow", 1.5)
+@pytest.fixture(scope="module")
+def overrun(sent: Sent) -> Load:
+    """Answers take a second, ten times longer than a pool of four can bear at this rate."""
+    plan = Plan(name="open", model="toy@1", arrival="poisson", rate=40.0, seconds=1.0, warmup=0.0, pool=4)
+    return sent(plan, "--slow-from", 1, "--slow", 1.0)
 
-    assert load.rows.count(OK) == len(load.rows)
-    assert load.rows.done.max() > 1.2e6 + 1.0e6  # a second after the schedule ended, and still written down
+
+def test_requests_under_way_at_the_end_are_waited_for(overrun: Load) -> None:
+    in_flight_at_the_end = overrun.rows.where(overrun.rows.done > 1_000_000)
+
+    assert in_flight_at_the_end.count(OK) >= 4
+    assert overrun.rows.count(OK) + overrun.rows.count(DROPPED) == len(overrun.rows)
 
 
-def test_a_full_pool_drops_and_never_blocks(sent: Sent, poisson: Planned) -> None:
-    load = sent(poisson(rate=100.0, pool=4), "--slow-from", 1, "--slow", 1.0)
+def test_a_full_pool_drops_and_never_blocks(overrun: Load) -> None:
+    dropped = overrun.rows.where(overrun.rows.outcome == DROPPED)
 
-    assert load.rows.count(DROPPED) > len(load.rows) / 2
-    assert summarise(load)["peak_in_flight"] <= 4
-    assert "dropped" in codes(load)
+    assert len(dropped) > len(overrun.rows) / 2
+    assert summarise(overrun)["peak_in_flight"] == 4
+    assert "dropped" in codes(overrun)
 
 
 def test_a_rate_beyond_the_generator_is_invalid_and_says_why(sent: Sent, poisson: Planned) -> None:
