@@ -6,7 +6,7 @@ LOCK   := versions.lock
 export BENTOML_DO_NOT_TRACK := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo serve bench setup test check lock clean
+.PHONY: help demo serve bench setup test readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,6 +28,9 @@ test: .venv/.ready .venv-serve/.ready  ## everything CI runs
 	.venv/bin/python -m mypy
 	.venv/bin/python -m pytest
 	.venv-serve/bin/python -m benchmarks demo --seconds 2
+
+readme: .venv-serve/.ready  ## make the generated tables of the README anew
+	.venv-serve/bin/python -m benchmarks.readme
 
 lock: $(UV)  ## resolve the versions again, for every supported Python
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \

@@ -1,0 +1,86 @@
+"""The README is true: its tables are current, its commands exist, and its examples answer as printed.
+
+A ```console block holds commands after `$ ` and, where it prints one, the answer; `…` ends what is promised of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from process import REPOSITORY, Process
+
+from benchmarks import readme
+
+TEXT = (REPOSITORY / "README.md").read_text()
+
+
+def examples() -> list[tuple[str, str]]:
+    """(command, what is promised of its answer) for every command of every console block, in order."""
+    found: list[tuple[str, str]] = []
+    for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], ""))
+            else:
+                command, promised = found.pop()
+                found.append((command, promised + line))
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(REPOSITORY / "models", tmp_path_factory.mktemp("home"))
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the reader types: examples build on the files of earlier ones."""
+    folder = tmp_path_factory.mktemp("desk")
+    shutil.copy(REPOSITORY / "README.md", folder)
+    return folder
+
+
+@pytest.mark.parametrize(("command", "promised"), examples())
+def test_an_example_answers_as_the_readme_shows(server: Process, desk: Path, command: str, promised: str) -> None:
+    address = server.url.removeprefix("http://")
+
+    ran = subprocess.run(
+        ["bash", "-c", command.replace("localhost:3000", address).replace("curl ", "curl -sS ", 1)],
+        cwd=desk, capture_output=True, text=True, timeout=60, check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith(promised.split("…")[0])
+    if not promised and ran.stdout:
+        assert "type" not in json.loads(ran.stdout), "a problem, where an answer was expected"
+
+
+def test_the_generated_tables_are_current() -> None:
+    assert readme.main(["--check"]) == 0, "run `make readme`"
+
+
+def test_every_generated_part_is_in_the_readme() -> None:
+    assert set(re.findall(r"<!-- generated: ([a-z-]+) -->", TEXT)) == set(readme.BLOCKS)
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"\bmake ([a-z]+)\b", TEXT.replace("make` alone", ""))) <= targets
+
+
+def test_every_file_that_a_document_links_to_exists() -> None:
+    for document in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", (REPOSITORY / document).read_text()):
+            assert (REPOSITORY / target).exists(), f"{document} links to {target}"
