@@ -49,8 +49,9 @@ def send(
                "--loglevel", "WARNING", "--only-summary", "--exit-code-on-error", "0", "--order", str(order)]
     process = start(command, log=log, cores=cores, environment=TIMERS, stdout=subprocess.PIPE)
     watchdog = threading.Timer(plan.latest_end + plan.timeout + SLACK, process.kill)
-    watchdog.start()
+    watchdog.daemon = True  # Ctrl-C may strike before `finally` is armed; the timer must not keep us from ending
     try:
+        watchdog.start()
         used = _follow(process, server, progress)
         code = process.wait()
     finally:
