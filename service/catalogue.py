@@ -1,4 +1,4 @@
-"""/models, /models/{name}, /splits and their images: what there is, what of it can be used here, and why not the rest."""
+"""/models, /models/{name}, /splits and their images: what there is, what of it can be used here, why not the rest."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ function operation(path, method, found) {
   const table = element("table"), body = element("tbody");
   for (const [status, answer] of Object.entries(found.responses)) {
     const row = element("tr"), content = Object.values(answer.content ?? {})[0];
-    row.append(element("td", status), element("td", content ? kindOf(content.schema) : ""), element("td", answer.description.replaceAll("`", "")));
+    row.append(element("td", status), element("td", content?.schema ? kindOf(content.schema) : ""), element("td", answer.description.replaceAll("`", "")));
     body.append(row);
   }
   table.append(body);
