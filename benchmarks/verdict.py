@@ -46,6 +46,8 @@ def lead(metric: Metric, entries: list[Entry]) -> Lead | None:
 def sentences(result: dict[str, Any]) -> list[str]:
     """The answer first: what was compared, and who is best at the three things people ask for."""
     entries, machine = result["models"], result["machine"]
+    if not entries:
+        return ["Nothing was measured."]
     opening = f"{len(entries)} models compared" if len(entries) != 1 else "1 model weighed"
     opening += f" on labelled images of {listed(list(result['datasets']))}, over HTTP, on {machine['cpu']}"
     opening += f" ({machine['usable_cores']} usable cores, {result['settings']['runtime']})."

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.contenders import find_contenders
+from benchmarks.machine import fingerprint
 from benchmarks.markup import Markup, el, table
 from benchmarks.report import page, write_report
 from benchmarks.result import derive
-from benchmarks.run import Run
+from benchmarks.run import Run, open_run
+from benchmarks.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -68,10 +71,14 @@ def test_values_are_escaped_and_markup_is_not() -> None:
     assert '<td class="number">1</td>' in table(["name", "n"], [["<x>", 1]])
 
 
-def test_a_result_with_nothing_measured_is_still_a_page(result: dict[str, Any]) -> None:
-    html = page(result | {"models": [], "micro": [], "seeds": [], "datasets": {}, "verdict": ["Nothing."]})
+def test_a_run_interrupted_before_its_first_load_is_still_a_page(toys: Path, tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", Settings(), find_contenders(toys / "models"), machine=fingerprint(), cores="",
+                   command="python -m benchmarks", created="2026-01-01T00:00:00Z")
 
-    assert "no valid figure" in html
+    html = page(derive(run))
+
+    assert "Nothing was measured." in html
+    assert "not measured: a@1, b@1" in html
 
 
 @pytest.mark.browser
