@@ -212,10 +212,15 @@ def test_a_client_that_promises_more_than_it_sends_leaves_the_server_well(http: 
     assert http.post("/predict", files={"image": PNG}).status_code == 200
 
 
-def test_a_client_that_sends_more_than_it_promises_is_answered_for_what_it_promised(http: httpx.Client) -> None:
+def test_a_client_that_sends_more_than_it_promises_is_answered_or_told_that_the_rest_is_no_request(
+    http: httpx.Client,
+) -> None:
     answer = talk(str(http.base_url).rstrip("/"), head(len(PNG)) + PNG + b"more")
 
-    assert answer.startswith(b"HTTP/1.1 200")
+    # What follows the promised bytes is the next request of the connection. Where both arrive together, the C parser
+    # refuses them together; the Python one answers the first.
+    assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400"))
+    assert http.get("/livez").status_code == 200
 
 
 def test_a_body_without_a_length_is_counted_as_it_comes(http: httpx.Client, problem_of: ProblemOf) -> None:
