@@ -46,7 +46,9 @@ def build(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         state = app.state.worker = State.of(settings, counters)
         loading = asyncio.create_task(asyncio.to_thread(state.load))  # /livez and /readyz answer meanwhile
+        keeping = asyncio.create_task(state.keeper.run())
         yield
+        keeping.cancel()
         await loading
         await state.close()
 

@@ -76,6 +76,7 @@ def _paths(text: str) -> tuple[Path, ...]:
 
 _SWITCH = _Kind(_switch, "true or false")
 _PATHS = _Kind(_paths, f"folders separated by {os.pathsep!r}")
+_FILE = _Kind(lambda text: Path(text).expanduser(), "a file")
 _NAME = _Kind(str, "a model name, or name@version")
 
 
@@ -95,6 +96,17 @@ class Settings:
     default_model: str = field(
         default="",
         metadata=_row(_NAME, "answers when a request names no model", "`fm-fast`, else the first by name"),
+    )
+    routes: Path | None = field(
+        default=None,
+        metadata=_row(_FILE, "routes: champion, shadow, cascade; see docs/models.md", "`routing.json` in a model root"),
+    )
+    control: bool = field(
+        default=False,
+        metadata=_row(_SWITCH, "whether models may be loaded, unloaded and reloaded through the API", "false"),
+    )
+    watch_s: float = field(
+        default=0.0, metadata=_row(_number(0, 86400), "seconds between looks at the model roots for changes; 0: never")
     )
     runtime: str = field(
         default="onnxruntime",

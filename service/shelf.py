@@ -4,6 +4,10 @@ A version becomes ready only after its files have the sizes and hashes of the ca
 vectors came out as the exporter measured them. A version that fails stays on the shelf with the reason, and never
 keeps another one from serving. Loading runs in a thread; readers see a version change from loading to its end state
 at once. Knows nothing of HTTP.
+
+`refresh` brings the shelf in line with folders that changed while it serves. A changed version is opened and checked
+aside, and takes its place only when it is ready; what is refused changes nothing but `reason`. A version that leaves is
+not found any more, while requests that found it before go on with it: its session ends with the last of them.
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -28,6 +33,10 @@ from service.splits import FOLDER as SPLITS_FOLDER
 PREFERRED = "fm-fast"  # the default model where the settings name none
 WARM_UPS = 5
 STILL_LOADING = "the models are still being loaded"
+UNLOADED = "it was unloaded through the API"
+
+State = Literal["loading", "ready", "failed", "unloaded"]
+Print = tuple[object, ...]
 logger = logging.getLogger("weighbridge")
 
 
@@ -42,14 +51,16 @@ class Opened:
 
 @dataclass(eq=False)
 class Entry:
-    """One version folder. `card` is None where it could not be read; `reason` says why a version failed."""
+    """One version folder. `card` is None where it could not be read; `reason` says why a version failed, or why a
+    ready one was not replaced by what its folder holds now. `print` tells whether the folder changed since."""
 
     folder: Path
     name: str
     version: int
     card: ModelCard | None = None
-    state: Literal["loading", "ready", "failed"] = "loading"
+    state: State = "loading"
     reason: str | None = None
+    print: Print = ()
     opened: dict[str, Opened] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # runtime -> why it cannot be used
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -66,30 +77,61 @@ class Entry:
 
 
 class Shelf:
-    """All versions under the model roots. `load` fills it and blocks; everything else only reads."""
+    """All versions under the model roots. `load` and `refresh` block, one at a time; everything else only reads."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.loaded = False
         self.reason: str | None = None  # why there is nothing to serve
-        self._entries: dict[tuple[str, int], Entry] = {}
+        self._entries: dict[tuple[str, int], Entry] = {}  # replaced, never changed: readers hold no lock
+        self._writing = threading.Lock()
+        self._leaving: list[weakref.ref[Opened]] = []
 
     def __iter__(self) -> Iterator[Entry]:
         """Entries by name, oldest version first."""
-        return iter([self._entries[key] for key in sorted(self._entries)])
+        entries = self._entries
+        return iter([entries[key] for key in sorted(entries)])
 
-    def load(self) -> None:
-        """Find, verify, open and check every version with the default runtime."""
-        self._entries = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
-        for entry in self:
-            try:
-                self._load(entry)
-            except Exception as error:  # noqa: BLE001 - whatever one artifact does, the others must serve
-                entry.fail(f"{type(error).__name__}: {error}")
-        if not self._entries:
-            roots = ", ".join(map(str, self.settings.models))
-            self.give_up(f"no model under {roots}; WEIGHBRIDGE_MODELS names the roots, `python -m export` fills them")
-        self.loaded = True
+    def load(self, unwanted: Collection[str] = ()) -> None:
+        """Find, verify, open and check every version with the default runtime, but those of `unwanted`."""
+        with self._writing:
+            self._entries = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
+            for entry in self:
+                if _named(entry, unwanted):
+                    entry.reason, entry.state = UNLOADED, "unloaded"
+                else:
+                    self._try(entry)
+            self._look_for_nothing()
+            self.loaded = True
+
+    def refresh(self, unwanted: Collection[str] = (), force: Collection[str] = ()) -> None:
+        """Load what is new or changed, drop what is gone or `unwanted`, and load `force` again even when unchanged.
+
+        Both hold names, `name@version`, or "*".
+        """
+        with self._writing:
+            found = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
+            for key, entry in found.items():
+                now = self._entries.get(key)
+                if _named(entry, unwanted):
+                    self._set_aside(now or entry)
+                elif now is None or now.state == "unloaded":
+                    self._publish(entry)
+                    self._try(entry)
+                elif now.print != entry.print or _named(entry, force):
+                    self._replace(now, entry)
+            for key, entry in list(self._entries.items()):
+                # A root that cannot be read, as when a disk is away for a moment, is no order to unload.
+                if key not in found and entry.folder.parent.parent.is_dir():
+                    self._publish(None, key)
+                    logger.info("model %s is gone", entry.id)
+            self._look_for_nothing()
+
+    @property
+    def leaving(self) -> int:
+        """Opened graphs that were taken off the shelf while requests still use them."""
+        self._leaving = [each for each in self._leaving if each() is not None]
+        return len(self._leaving)
 
     def give_up(self, reason: str) -> None:
         """Loading has ended without anything to serve."""
@@ -149,10 +191,50 @@ class Shelf:
             return f"{entry.id} was not exported as {RUNTIMES[runtime].format}"
         return entry.refused.get(runtime) or missing(runtime)
 
+    def _publish(self, entry: Entry | None, key: tuple[str, int] | None = None) -> None:
+        """Put `entry` in its place, or None in the place of `key`; readers see the old shelf or the new one."""
+        if entry is not None:
+            key = entry.name, entry.version
+        assert key is not None
+        entries = dict(self._entries)
+        old = entries.pop(key, None)
+        if entry is not None:
+            entries[key] = entry
+        self._entries = entries
+        if old is not None and old is not entry:
+            self._leaving += [weakref.ref(opened) for opened in old.opened.values()]
+
+    def _set_aside(self, entry: Entry) -> None:
+        if entry.state != "unloaded":
+            self._publish(Entry(entry.folder, entry.name, entry.version, entry.card, "unloaded", UNLOADED))
+            logger.info("model %s is unloaded", entry.id)
+
+    def _replace(self, now: Entry, entry: Entry) -> None:
+        """Put `entry` where `now` is, unless that would put a failed version in the place of a ready one."""
+        self._try(entry)
+        if entry.state == "ready" or now.state != "ready":
+            self._publish(entry)
+            return
+        now.print = entry.print  # so that it is tried again only after the next change
+        now.reason = f"its folder holds a version that was refused, so the one before goes on: {entry.reason}"
+
+    def _look_for_nothing(self) -> None:
+        self.reason = None
+        if not self._entries:
+            roots = ", ".join(map(str, self.settings.models))
+            self.reason = (
+                f"no model under {roots}; WEIGHBRIDGE_MODELS names the roots, `python -m export` fills them"
+            )
+
+    def _try(self, entry: Entry) -> None:
+        try:
+            self._load(entry)
+        except Exception as error:  # noqa: BLE001 - whatever one artifact does, the others must serve
+            entry.fail(f"{type(error).__name__}: {error}")
+
     def _load(self, entry: Entry) -> None:
         try:
             entry.card = read_card(entry.folder)
-            verify_files(entry.folder, entry.card)
             self._open(entry, self.settings.runtime)
         except (CardError, RuntimeUnavailable) as error:
             entry.fail(str(error))
@@ -165,6 +247,7 @@ class Shelf:
         file = entry.card.file(RUNTIMES[runtime].format)
         if file is None:
             raise RuntimeUnavailable(f"{entry.id} was not exported as {RUNTIMES[runtime].format} for {runtime}")
+        verify_files(entry.folder, entry.card)  # each time: the folder may have changed since another runtime opened
         run = self._on_a_device(runtime, entry.folder / file.path)
         check_golden(entry.folder, entry.card, run)
         entry.opened[runtime] = Opened(entry.card, run, _image_s(run, entry.card))
@@ -208,7 +291,24 @@ def _discover(roots: Sequence[Path]) -> Iterator[Entry]:
             key = folder.parent.name, int(folder.name) if is_version_folder(folder) else 0
             if key[1] and key[0] != SPLITS_FOLDER and not key[0].startswith(".") and key not in seen:
                 seen.add(key)
-                yield Entry(folder, *key)
+                yield Entry(folder, *key, print=_print(folder))
+
+
+def _print(folder: Path) -> Print:
+    """Changes whenever a file of the folder does, as far as its directory entries tell; hidden files are drafts."""
+    found: list[object] = [str(folder)]
+    try:
+        for path in sorted(folder.iterdir()):
+            if not path.name.startswith("."):
+                stat = path.stat()
+                found.append((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    except OSError:  # a file that vanishes meanwhile: the next look will see what became of it
+        found.append(None)
+    return tuple(found)
+
+
+def _named(entry: Entry, names: Collection[str]) -> bool:
+    return entry.name in names or entry.id in names or "*" in names
 
 
 def _image_s(run: Runtime, card: ModelCard) -> float:

@@ -12,7 +12,9 @@ from starlette.requests import Request
 
 from service.dispatch import Dispatch
 from service.images import rehearse
+from service.keeper import Keeper
 from service.metrics import Metrics
+from service.routebook import RouteBook
 from service.settings import Settings
 from service.shelf import Shelf
 from service.splits import Split, find_splits
@@ -29,6 +31,8 @@ class State:
     dispatch: Dispatch
     metrics: Metrics
     evaluations: ThreadPoolExecutor
+    book: RouteBook
+    keeper: Keeper
     splits: dict[str, Split] = field(default_factory=dict)
     split_problems: list[str] = field(default_factory=list)
     evaluating: int = 0
@@ -38,14 +42,16 @@ class State:
     def of(cls, settings: Settings, metrics: Metrics) -> Self:
         """Nothing is loaded yet; `load` does that."""
         pool = ThreadPoolExecutor(settings.max_evaluations, thread_name_prefix="evaluation")
-        return cls(settings, Shelf(settings), Dispatch(settings), metrics, pool)
+        shelf, book = Shelf(settings), RouteBook(settings)
+        keeper = Keeper(settings, shelf, book)
+        return cls(settings, shelf, Dispatch(settings), metrics, pool, book, keeper)
 
     def load(self) -> None:
         """Read splits and models from disk. Blocks; runs in a thread while /livez and /readyz already answer."""
         try:
             rehearse()
             self.splits, self.split_problems = find_splits(self.settings.models)
-            self.shelf.load()
+            self.keeper.load()
         except Exception as error:
             logger.exception("loading failed")
             self.shelf.give_up(f"loading failed: {type(error).__name__}: {error}")

@@ -255,7 +255,7 @@ class ModelReadiness(_Answer):
     """A line of /readyz."""
 
     model: str = Field(description="name@version, or the folder where the card cannot be read")
-    state: Literal["loading", "ready", "failed"]
+    state: Literal["loading", "ready", "failed", "unloaded"]
     reason: str | None = None
 
 

@@ -1,0 +1,140 @@
+"""What the operators asked of all workers: which models stay unloaded, and which are to be loaded again.
+
+An API call reaches one worker of several, so the wish is kept in a file that all of them look at. It lies in a folder
+of this server alone (mode 0700), named after the process that started the workers, and is made at the first wish:
+
+    wish.json        see Wish; replaced, never changed
+    <pid>.applied    the last generation this worker has carried out, so that an answer can wait for all of them
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from service.card import write_atomically
+from service.settings import Settings
+
+PREFIX = "weighbridge-"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """`generation` counts the wishes. `again` holds, per name, the generation that asked to load it anew."""
+
+    generation: int = 0
+    unloaded: frozenset[str] = frozenset()
+    again: dict[str, int] = field(default_factory=dict)
+
+    def load(self, name: str) -> Wish:
+        """Load `name` or `name@version`, again if need be."""
+        covered = {each for each in self.unloaded if each == name or each.partition("@")[0] == name}
+        return replace(self._next(), unloaded=self.unloaded - covered, again={**self.again, name: self.generation + 1})
+
+    def unload(self, name: str) -> Wish:
+        """Keep `name` or `name@version` unloaded."""
+        return replace(self._next(), unloaded=self.unloaded | {name})
+
+    def rescan(self) -> Wish:
+        """Look at the folders."""
+        return self._next()
+
+    def forced(self, since: int) -> frozenset[str]:
+        """What was asked to be loaded anew after generation `since`."""
+        return frozenset(name for name, generation in self.again.items() if generation > since)
+
+    def _next(self) -> Wish:
+        return replace(self, generation=self.generation + 1)
+
+
+class Control:
+    """The shared wish of one server. Methods touch files only, and take microseconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        parent = os.getppid()
+        models = hashlib.sha256(os.pathsep.join(map(str, settings.models)).encode()).hexdigest()[:8]
+        self._shared = settings.workers > 1
+        self._folder = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getuid()}-{parent}-{_started(parent)}-{models}"
+        self._wish = self._folder / "wish.json"
+        if self._shared:
+            self.applied(0)
+
+    def read(self) -> Wish:
+        """The wish in force."""
+        try:
+            found = json.loads(self._wish.read_bytes())
+        except FileNotFoundError:
+            return Wish()
+        return Wish(found["generation"], frozenset(found["unloaded"]), found["again"])
+
+    @contextmanager
+    def changing(self) -> Iterator[Wish]:
+        """The wish in force, while no other worker changes it."""
+        _make_private(self._folder)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self.read()
+
+    def write(self, wish: Wish) -> None:
+        """Make `wish` the one in force; call it inside `changing`."""
+        told = {"generation": wish.generation, "unloaded": sorted(wish.unloaded), "again": wish.again}
+        write_atomically(self._wish, json.dumps(told).encode())
+
+    def applied(self, generation: int) -> None:
+        """Tell the other workers that this one has carried out `generation`."""
+        if self._shared:
+            _make_private(self._folder)
+            write_atomically(self._folder / f"{os.getpid()}.applied", str(generation).encode())
+
+    def behind(self, generation: int) -> list[int]:
+        """The living workers that have not carried out `generation` yet."""
+        late = []
+        for path in self._folder.glob("*.applied"):
+            pid = int(path.stem)
+            if not _alive(pid):
+                path.unlink(missing_ok=True)
+            elif int(path.read_text()) < generation:
+                late.append(pid)
+        return late
+
+    def tidy(self) -> None:
+        """Remove what servers that have ended left behind."""
+        for folder in self._folder.parent.glob(f"{PREFIX}{os.getuid()}-*"):
+            _, _, pid, started, *_ = [*folder.name.split("-"), "", ""]
+            if pid.isdigit() and (not _alive(int(pid)) or _started(int(pid)) != started):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_private(folder: Path) -> None:
+    """A folder that only this user can use; PermissionError where somebody else was quicker."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is not private to this user; remove it")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _started(pid: int) -> str:
+    """When a process began, so that a reused number is not taken for it; "0" where /proc does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return "0"
