@@ -18,21 +18,21 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.children import ROOT, stop_all
-from benchmarks.comparison import weigh
-from benchmarks.contenders import MODELS, NothingToWeighError, check_format, find_contenders
-from benchmarks.cores import share_out
-from benchmarks.demo import demo
-from benchmarks.doctor import doctor
-from benchmarks.generator import GeneratorError
-from benchmarks.machine import fingerprint, warnings
-from benchmarks.micro import MicroError
-from benchmarks.payloads import ENCODERS
-from benchmarks.publish import finish, publish
-from benchmarks.run import Run, RunError, open_run
-from benchmarks.screen import LiveScreen
-from benchmarks.server import ServerError
-from benchmarks.settings import Settings
+from benchmarks.comparison.contenders import MODELS, NothingToWeighError, check_format, find_contenders
+from benchmarks.comparison.demo import demo
+from benchmarks.comparison.publish import finish, publish
+from benchmarks.comparison.run import Run, RunError, open_run
+from benchmarks.comparison.settings import Settings
+from benchmarks.comparison.steps import weigh
+from benchmarks.load.generator import GeneratorError
+from benchmarks.load.payloads import ENCODERS
+from benchmarks.machine.children import ROOT, stop_all
+from benchmarks.machine.cores import share_out
+from benchmarks.machine.doctor import doctor
+from benchmarks.machine.fingerprint import fingerprint, warnings
+from benchmarks.machine.server import ServerError
+from benchmarks.micro.child import MicroError
+from benchmarks.report.screen import LiveScreen
 from service.card import CardError
 from service.runtimes import RUNTIMES
 from service.splits import SplitError

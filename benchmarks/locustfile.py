@@ -23,14 +23,14 @@ from gevent.pool import Pool  # type: ignore[import-untyped]
 from locust import FastHttpUser, events, stats, task
 from locust.env import Environment
 
-from benchmarks.clock import Clock
-from benchmarks.contenders import MODELS
-from benchmarks.payloads import Payloads, encode, read_payloads
-from benchmarks.plan import Order, Plan, read_order
-from benchmarks.recorder import Answer, Recorder, no_answer, read_answer
-from benchmarks.rows import OK, write_rows
-from benchmarks.schedule import arrivals, image_order
-from benchmarks.selfcheck import SelfCheck
+from benchmarks.comparison.contenders import MODELS
+from benchmarks.load.clock import Clock
+from benchmarks.load.payloads import Payloads, encode, read_payloads
+from benchmarks.load.plan import Order, Plan, read_order
+from benchmarks.load.recorder import Answer, Recorder, no_answer, read_answer
+from benchmarks.load.rows import OK, write_rows
+from benchmarks.load.schedule import arrivals, image_order
+from benchmarks.load.selfcheck import SelfCheck
 from service.splits import FOLDER, Split
 
 MICROSECONDS = 1_000_000

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.children import ROOT
-from benchmarks.publish import RESULTS
-from benchmarks.tables import caption, comparison_table
+from benchmarks.comparison.publish import RESULTS
+from benchmarks.machine.children import ROOT
+from benchmarks.report.tables import caption, comparison_table
 from service.card import CARD_FILE, ModelCard, read_card
 from service.settings import table as settings_table
 

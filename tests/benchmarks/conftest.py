@@ -15,19 +15,19 @@ import pytest
 from numpy.typing import NDArray
 from toy import write_toy
 
-from benchmarks.comparison import weigh
-from benchmarks.contenders import Contender, find_contenders
-from benchmarks.cores import Cores
-from benchmarks.generator import send
-from benchmarks.load import Load
-from benchmarks.machine import fingerprint
-from benchmarks.payloads import encode, write_payloads
-from benchmarks.plan import Plan
-from benchmarks.rows import OK, Rows
-from benchmarks.run import Run, open_run
-from benchmarks.server import Server, serving
-from benchmarks.settings import Settings
-from benchmarks.stages import STAGES
+from benchmarks.comparison.contenders import Contender, find_contenders
+from benchmarks.comparison.run import Run, open_run
+from benchmarks.comparison.settings import Settings
+from benchmarks.comparison.steps import weigh
+from benchmarks.load.generator import send
+from benchmarks.load.payloads import encode, write_payloads
+from benchmarks.load.plan import Plan
+from benchmarks.load.rows import OK, Rows
+from benchmarks.load.stages import STAGES
+from benchmarks.load.stored import Load
+from benchmarks.machine.cores import Cores
+from benchmarks.machine.fingerprint import fingerprint
+from benchmarks.machine.server import Server, serving
 from service.splits import write_split
 
 FAKE = Path(__file__).with_name("fake_service.py")

@@ -72,8 +72,8 @@ def test_the_orchestrator_never_imports_locust() -> None:
 
 
 def test_the_micro_benchmarks_run_on_any_models(toys: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "--benchmark-disable", "-p", "no:cacheprovider",
-               f"--weigh-root={toys / 'models'}"]
+    command = [sys.executable, "-m", "pytest", "benchmarks/micro", "-q", "--benchmark-disable",
+               "-p", "no:cacheprovider", f"--weigh-root={toys / 'models'}"]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

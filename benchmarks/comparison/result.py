@@ -1,0 +1,109 @@
+"""From raw rows to one result: `result.json`, the only thing tables, figures and reports are made from.
+
+    schema_version, run_id, created, finished        which run
+    settings, seeds, command                         what was asked for, and how to ask again
+    machine, cores, warnings                         where, and what was off there
+    datasets       {split name: {name, dataset, split, count, sha256, licence, body, bodies, payloads_sha256}}
+    models         [{id, name, version, description, architecture, parameters, macs, artifact, card_accuracy,
+                     accuracy, loads: [summary of every load], validity}]
+    micro          [{group, name, model, batch, p50_us, ..., ratio}]
+    validity       {valid, reasons, notes, advice} over everything
+    verdict        sentences
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparison.run import Run
+from benchmarks.load.audit import Finding, audit, validity
+from benchmarks.load.stored import Load
+from benchmarks.load.summary import accuracy, summarise
+from benchmarks.machine.fingerprint import warnings
+from benchmarks.micro.timings import read_micro
+from benchmarks.report.verdict import sentences
+from service.card import ModelCard, write_atomically
+from service.runtimes import RUNTIMES
+
+SCHEMA_VERSION = 1
+
+
+def derive(run: Run) -> dict[str, Any]:
+    """Everything a run's raw rows say. Models without a single complete load are left out and named."""
+    facts, settings = run.facts, run.settings
+    measured = {model: loads for model in facts["contenders"] if (loads := run.loads(model))}
+    result: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run.folder.name,
+        "created": facts["created"],
+        "finished": facts.get("finished"),
+        "settings": facts["settings"],
+        "seeds": sorted({load.plan.seed for loads in measured.values() for load in loads}),
+        "command": facts["command"],
+        "machine": facts["machine"],
+        "cores": facts["cores"],
+        "warnings": warnings(facts["machine"]),
+        "datasets": facts.get("datasets", {}),
+        "models": [_entry(run.card(model), loads, settings.runtime) for model, loads in measured.items()],
+        "missing": [model for model in facts["contenders"] if model not in measured],
+        "micro": read_micro(run.micro) if run.micro.exists() else [],
+    }
+    about_loads = [_named(load, finding) for loads in measured.values() for load in loads for finding in audit(load)]
+    result["validity"] = validity([*about_loads, *_about_the_run(result)])
+    result["verdict"] = sentences(result)
+    return result
+
+
+def write_result(run: Run, result: dict[str, Any]) -> Path:
+    """Store the result beside its rows."""
+    return write_atomically(run.folder / "result.json", json.dumps(result, indent=1).encode() + b"\n")
+
+
+def publishable(result: dict[str, Any]) -> dict[str, Any]:
+    """The result without histograms: small enough to commit, with everything a table needs."""
+    slim: dict[str, Any] = json.loads(json.dumps(result))
+    for entry in slim["models"]:
+        for load in entry["loads"]:
+            for clock in ("service_us", "response_us"):
+                load[clock].pop("hdr", None)
+    return slim | {"published": time.strftime("%Y-%m-%d", time.gmtime())}
+
+
+def _entry(card: ModelCard, loads: list[Load], runtime: str) -> dict[str, Any]:
+    file = card.file(RUNTIMES[runtime].format) or card.files[0]
+    score = card.score
+    return {
+        "id": card.id,
+        "name": card.name,
+        "version": card.version,
+        "description": card.description,
+        "architecture": card.architecture,
+        "parameters": card.parameters,
+        "macs": card.macs,
+        "artifact": {"format": file.format, "size_bytes": file.size_bytes, "sha256": file.sha256, "runtime": runtime},
+        "card_accuracy": score and {"dataset": score.dataset, "split": score.split, "correct": score.correct,
+                                    "n": score.count, "top1": score.accuracy, "interval": (score.low, score.high)},
+        "accuracy": accuracy(*(load.rows.measured.succeeded for load in loads)),
+        "loads": [summarise(load) for load in loads],
+        "validity": validity(finding for load in loads for finding in audit(load)),
+    }
+
+
+def _named(load: Load, finding: Finding) -> Finding:
+    return replace(finding, reason=f"{load.plan.model}, {load.plan.name}: {finding.reason}")
+
+
+def _about_the_run(result: dict[str, Any]) -> list[Finding]:
+    found = [Finding("machine", warning, "measure on a quiet machine of your own", invalid=False)
+             for warning in result["warnings"]]
+    if result["settings"]["screening"]:
+        found.append(Finding("screening", "this was a short run: it shows that everything works, and claims no figures",
+                             "run python -m benchmarks for figures to use", invalid=False))
+    if result["missing"]:
+        found.append(Finding("incomplete", f"not measured: {', '.join(result['missing'])}",
+                             "run the same command again to continue", invalid=False))
+    return found

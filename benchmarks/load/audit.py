@@ -1,0 +1,144 @@
+"""Whether a load may be believed. A number from an overwhelmed generator or server is worse than no number.
+
+Every check is one small function that answers with a Finding or None; CHECKS is the whole list. An invalid result is
+still shown, with the reason and what to do about it, and never ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.load.rows import DROPPED, FAILED, TIMEOUT
+from benchmarks.load.stored import Load
+
+MAX_CPU = 0.85            # of one core, mean; above it the generator queues its own work
+MIN_SENT_SHARE = 0.98     # of the schedule, really sent within its time
+MIN_ANSWERED_SHARE = 0.95  # of the offered rate, answered within the time; below it a queue is growing
+MAX_LAG_SHARE = 0.05      # of the response-time p99
+MIN_LAG_US = 1000         # a late start below this never invalidates
+MAX_FAILED_SHARE = 0.01
+ENOUGH_FOR_P99 = 662      # requests; fewer cannot bound a p99 with 99 % confidence
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know about a load. `invalid`: its numbers must not be used."""
+
+    code: str
+    reason: str
+    advice: str
+    invalid: bool = True
+
+
+def audit(load: Load) -> list[Finding]:
+    """Everything that CHECKS find in one load."""
+    return [finding for check in CHECKS if (finding := check(load))]
+
+
+def validity(findings: Iterable[Finding]) -> dict[str, Any]:
+    """`{"valid", "reasons", "advice", "notes"}`; reasons have a machine-readable code, notes do not invalidate."""
+    findings = list(findings)
+    return {
+        "valid": not any(finding.invalid for finding in findings),
+        "reasons": [{"code": f.code, "reason": f.reason} for f in findings if f.invalid],
+        "notes": [{"code": f.code, "reason": f.reason} for f in findings if not f.invalid],
+        "advice": list(dict.fromkeys(finding.advice for finding in findings)),
+    }
+
+
+def nothing_succeeded(load: Load) -> Finding | None:
+    """No answer at all."""
+    if len(load.rows.measured.succeeded):
+        return None
+    problems = ", ".join(f"{count} x {problem}" for problem, count in load.generator["problems"].items())
+    return Finding("nothing-succeeded", f"no request succeeded ({problems or 'none was sent'})",
+                   "read the server's log in the run folder")
+
+
+def generator_cpu(load: Load) -> Finding | None:
+    """The sending process had no time left."""
+    cpu = load.generator["cpu"]
+    if not cpu or np.mean(cpu) <= MAX_CPU:
+        return None
+    return Finding("generator-cpu", f"the generator used {np.mean(cpu):.0%} of its core, more than {MAX_CPU:.0%}",
+                   "give the generator a core of its own, or send from another machine")
+
+
+def send_rate(load: Load) -> Finding | None:
+    """Requests that should have been sent in the measured time went out after its end, or never."""
+    if load.plan.arrival == "closed":
+        return None
+    rows, ends = load.rows.measured, (load.plan.warmup + load.plan.seconds) * 1e6
+    expected = (load.plan.rate or 0) * load.plan.seconds
+    sent = np.count_nonzero(rows.sent <= ends) - rows.count(DROPPED)
+    # A Poisson count strays by its square root, so the schedule itself is what was really asked for.
+    asked = len(rows)
+    if asked and sent >= MIN_SENT_SHARE * asked and asked >= expected - 5 * np.sqrt(expected):
+        return None
+    return Finding("rate-not-reached", f"{sent} of {max(asked, round(expected))} scheduled requests were sent in time",
+                   "lower the rate, or send from several processes")
+
+
+def send_lag(load: Load) -> Finding | None:
+    """Requests started noticeably later than planned."""
+    rows = load.rows.measured.succeeded
+    if load.plan.arrival == "closed" or not len(rows):
+        return None
+    lag, response = np.percentile(rows.lag_us, 99), np.percentile(rows.response_us, 99)
+    allowed = max(MIN_LAG_US, MAX_LAG_SHARE * response)
+    if lag <= allowed:
+        return None
+    return Finding("send-lag", f"p99 of the send lag is {lag / 1000:.1f} ms, more than {allowed / 1000:.1f} ms",
+                   "close what else runs on this machine, or lower the rate")
+
+
+def dropped(load: Load) -> Finding | None:
+    """The limit on requests in flight was reached."""
+    count = load.rows.measured.count(DROPPED)
+    if not count:
+        return None
+    return Finding("dropped", f"{count} requests were dropped because {load.plan.pool} were already in flight",
+                   "lower the rate: the server is far behind")
+
+
+def saturated(load: Load) -> Finding | None:
+    """The server answers slower than it is asked; every percentile then only says how long the load lasted."""
+    rows, ends = load.rows.measured, (load.plan.warmup + load.plan.seconds) * 1e6
+    if load.plan.arrival == "closed" or not len(rows.succeeded):
+        return None
+    answered = np.count_nonzero(rows.done <= ends)
+    # Those asked just before the end may rightly be answered after it.
+    late_but_fine = np.percentile(rows.succeeded.service_us, 50) * (load.plan.rate or 0) / 1e6
+    if answered + late_but_fine >= MIN_ANSWERED_SHARE * len(rows):
+        return None
+    return Finding("saturated", f"only {answered} of {len(rows)} requests were answered within the load's time",
+                   "lower the rate below the server's capacity")
+
+
+def failures(load: Load) -> Finding | None:
+    """Failures do not enter percentiles, so many of them would flatter the rest."""
+    rows = load.rows.measured
+    failed = rows.count(FAILED) + rows.count(TIMEOUT)
+    if not failed:
+        return None
+    problems = ", ".join(f"{count} x {problem}" for problem, count in load.generator["problems"].items())
+    return Finding("failures", f"{failed} of {len(rows)} requests failed ({problems})",
+                   "read the server's log in the run folder", invalid=failed > MAX_FAILED_SHARE * len(rows))
+
+
+def few_requests(load: Load) -> Finding | None:
+    """Too few for the tail."""
+    count = len(load.rows.measured.succeeded)
+    if count >= ENOUGH_FOR_P99 or not count:
+        return None
+    return Finding("few-requests", f"{count} requests cannot bound a p99; {ENOUGH_FOR_P99} are the minimum",
+                   "raise --seconds for figures to publish", invalid=False)
+
+
+CHECKS: tuple[Callable[[Load], Finding | None], ...] = (
+    nothing_succeeded, generator_cpu, send_rate, send_lag, dropped, saturated, failures, few_requests,
+)

@@ -1,0 +1,64 @@
+"""What one load does, decided before it starts and stored beside its rows: enough to send it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One load against one model. Open loads have a `rate`, closed ones `connections` that wait for each other."""
+
+    name: str                                            # "closed", "single", "open-50": file name and row key
+    model: str                                           # name@version, as the server is asked for it
+    arrival: Literal["poisson", "constant", "closed"]
+    seconds: float                                       # measured, after the warm-up
+    warmup: float = 1.0                                  # seconds before anything counts
+    rate: float | None = None                            # requests per second; open only
+    utilisation: float | None = None                     # rate / measured capacity, where it was chosen so
+    connections: int = 1                                 # closed only
+    at_least: int = 0                                    # closed only: goes on for so many, but not past `latest_end`
+    seed: int = 0
+    timeout: float = 10.0                                # seconds for one answer
+    pool: int = 512                                      # requests in flight; what exceeds it is dropped and counted
+    path: str = "/predict"
+
+    def __post_init__(self) -> None:
+        if self.arrival != "closed" and not self.rate:
+            raise ValueError(f"load {self.name!r}: {self.arrival} arrivals need a rate")
+
+    @property
+    def latest_end(self) -> float:
+        """Seconds after which nothing is sent any more, whatever a slow server still owes."""
+        return self.warmup + self.seconds * (10 if self.at_least else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A plan plus where this run of it happens; the child process reads it from a file."""
+
+    plan: Plan
+    host: str        # http://127.0.0.1:3000
+    payloads: Path   # what benchmarks.load.payloads.write_payloads stored
+    rows: Path       # where the raw rows go (.npz)
+    facts: Path      # where the generator's account of itself goes (.json), written last
+
+
+def write_order(path: Path, order: Order) -> None:
+    """Store an order for the child."""
+    path.write_text(json.dumps(asdict(order), default=str, indent=2))
+
+
+def read_order(path: Path) -> Order:
+    """Read what `write_order` stored."""
+    raw: dict[str, Any] = json.loads(path.read_text())
+    return Order(
+        plan=Plan(**raw["plan"]),
+        host=raw["host"],
+        payloads=Path(raw["payloads"]),
+        rows=Path(raw["rows"]),
+        facts=Path(raw["facts"]),
+    )

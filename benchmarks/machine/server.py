@@ -1,0 +1,141 @@
+"""A service of our own to weigh: started fresh on a free port, pinned, awaited, and always stopped."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.machine.children import last_lines, start, stop
+
+START_LIMIT = 90.0  # seconds until /readyz must answer 200
+COMMAND = (sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", "{port}")
+
+
+class ServerError(RuntimeError):
+    """The service did not start or does not answer; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the server's processes have used so far."""
+
+    at: float           # seconds, monotonic
+    cpu_seconds: float
+    rss_bytes: int
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running service."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: Path
+    started_in: float   # seconds from the command to ready
+
+    def usage(self) -> Usage:
+        """CPU time and memory of the process and all its children, now."""
+        cpu, rss = 0.0, 0
+        for process in _tree(self.process.pid):
+            try:
+                times, memory = process.cpu_times(), process.memory_info()
+            except psutil.Error:  # ended in between
+                continue
+            cpu += times.user + times.system
+            rss += memory.rss
+        return Usage(time.monotonic(), cpu, rss)
+
+
+@contextmanager
+def serving(
+    *, root: Path, log: Path, runtime: str = "onnxruntime", threads: int = 1, cores: tuple[int, ...] = (),
+    command: Sequence[str] = COMMAND,
+) -> Iterator[Server]:
+    """Run the service on the models under `root` for the length of a `with` block.
+
+    Raises ServerError when it ends or stays silent before it is ready.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="weighbridge-") as home:
+        environment = {
+            "BENTOML_HOME": home,  # two servers that share one remove each other's sockets
+            "BENTOML_DO_NOT_TRACK": "true",
+            "WEIGHBRIDGE_MODELS": str(root.resolve()),
+            "WEIGHBRIDGE_RUNTIME": runtime,
+            "WEIGHBRIDGE_THREADS": str(threads),
+        }
+        begun = time.monotonic()
+        process = start([part.format(port=port) for part in command], log=log, cores=cores, environment=environment)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _await_ready(url, process, log)
+            yield Server(url, process, log, time.monotonic() - begun)
+        finally:
+            stop(process)
+
+
+def post(server: Server, path: str, *, timeout: float = 120, **content: Any) -> Any:
+    """POST (`json=`, or `content=` with `headers=`); ServerError unless it answers 200."""
+    return _asked(server, "POST", path, timeout=timeout, **content)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _await_ready(url: str, process: subprocess.Popen[str], log: Path) -> None:
+    deadline, said = time.monotonic() + START_LIMIT, "nothing"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(f"the service ended with code {process.returncode} before it was ready; {log} ends with\n"
+                              f"{last_lines(log)}")
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=5)
+        except httpx.HTTPError as error:
+            said = str(error) or type(error).__name__
+        else:
+            if answer.status_code == 200:
+                return
+            said = f"HTTP {answer.status_code} {answer.text[:200]}"
+        time.sleep(0.1)
+    raise ServerError(f"the service was not ready after {START_LIMIT:.0f} s; {url}/readyz last said: {said}; "
+                      f"{log} ends with\n{last_lines(log)}")
+
+
+def _asked(server: Server, method: str, path: str, **options: Any) -> Any:
+    try:
+        answer = httpx.request(method, f"{server.url}{path}", **options)
+    except httpx.HTTPError as error:
+        raise ServerError(f"{method} {path}: {error or type(error).__name__}\n{last_lines(server.log)}") from error
+    place = answer.request.url.path
+    if answer.status_code != 200:
+        raise ServerError(f"{method} {place} answered {answer.status_code}: {answer.text[:500]}\n"
+                          f"{last_lines(server.log)}")
+    try:
+        return answer.json()
+    except json.JSONDecodeError as error:
+        raise ServerError(f"{method} {place} did not answer JSON: {error}") from error
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        leader = psutil.Process(pid)
+        return [leader, *leader.children(recursive=True)]
+    except psutil.Error:
+        return []

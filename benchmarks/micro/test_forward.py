@@ -1,0 +1,31 @@
+"""The bare runtime by model and batch size: no HTTP, no decoding. The floor under every latency in the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.comparison.contenders import Contender
+from benchmarks.micro.samples import sample_for
+from service.runtimes import RUNTIMES, open_model
+
+
+@pytest.mark.benchmark(group="forward")
+def test_forward(benchmark: BenchmarkFixture, contender: Contender, batch: int, request: pytest.FixtureRequest) -> None:
+    options = request.config.option
+    file = contender.card.file(RUNTIMES[options.weigh_runtime].format)
+    if file is None:
+        pytest.skip(f"{contender.id} was not exported for {options.weigh_runtime}")
+    model = open_model(options.weigh_runtime, contender.folder / file.path, threads=options.weigh_threads)
+    sample = sample_for(Path(options.weigh_root), contender)
+    benchmark.extra_info.update(
+        name=f"forward {contender.card.name} x {batch}", control=f"control linear {sample.shape} x {batch}",
+        model=contender.id, runtime=f"{model.name} {model.version}", device=model.device, threads=model.threads,
+        batch=batch, sha256=file.sha256,
+    )
+
+    probabilities = benchmark(model, sample.images[:batch])
+
+    assert probabilities.shape == (batch, len(contender.card.classes))

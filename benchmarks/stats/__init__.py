@@ -1,0 +1,1 @@
+"""How sure a number is; knows nothing of HTTP, files or models."""

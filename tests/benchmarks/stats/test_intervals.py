@@ -1,0 +1,57 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from benchmarks.stats.intervals import latency_interval, overlap, percentile_interval, rate_interval
+
+
+def test_the_interval_of_a_p99_covers_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    truth = -np.log(0.01) * 1000
+    found = [percentile_interval(random.exponential(1000, 2000).astype(np.int64), 99) for _ in range(400)]
+
+    covered = np.mean([low <= truth <= high for low, high in filter(None, found)])
+
+    assert covered == pytest.approx(0.95, abs=0.03)
+
+
+def test_the_interval_of_a_p99_knows_that_requests_queue_behind_each_other() -> None:
+    random, service, load, n = np.random.default_rng(0), 1000.0, 0.5, 14_000
+    truth = -np.log(0.01) * service / (1 - load)  # M/M/1: response times are exponential
+
+    def response_times() -> np.ndarray:
+        steps = random.exponential(service, n) - random.exponential(service / load, n)
+        walked = np.concatenate([[0.0], np.cumsum(steps[:-1])])
+        waiting = walked - np.minimum.accumulate(walked)  # Lindley
+        return (waiting + random.exponential(service, n)).astype(np.int64)
+
+    runs = [response_times() for _ in range(200)]
+
+    def covered(interval: Callable) -> float:
+        return np.mean([low <= truth <= high for low, high in (interval(run, 99) for run in runs)])
+
+    assert covered(latency_interval) > 0.85
+    assert covered(percentile_interval) < 0.7  # what order statistics alone would have claimed to be 95 %
+
+
+def test_few_requests_cannot_bound_a_p99() -> None:
+    assert percentile_interval(np.arange(200), 99) is None
+    assert percentile_interval(np.arange(200), 50) is not None
+
+
+def test_the_interval_of_a_rate_covers_poisson_completions() -> None:
+    random = np.random.default_rng(0)
+    found = [rate_interval((random.uniform(1, 11, random.poisson(1000)) * 1e6).astype(np.int64), 1, 11)
+             for _ in range(300)]
+
+    assert np.mean([low <= 100 <= high for low, high in filter(None, found)]) == pytest.approx(0.95, abs=0.04)
+
+
+def test_a_rate_needs_some_completions() -> None:
+    assert rate_interval(np.arange(10) * 1000, 0, 1) is None
+
+
+def test_intervals_overlap_where_they_share_a_value() -> None:
+    assert overlap((1, 2), (2, 3))
+    assert not overlap((1, 2), (2.1, 3))
