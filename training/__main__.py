@@ -5,6 +5,8 @@
     python -m training fm000-linear fm-fast          one run each, seed 0
     python -m training 'fm004-*' --seeds 3           seeds 0, 1, 2 of every recipe the glob matches
     python -m training all --max-minutes 60          stops in time; the same command goes on
+    python -m training results                       derive training/results/ from the finished runs
+    python -m training report                        one HTML page with curves, matrices and the table
 
 There are no flags for hyper-parameters: an ad-hoc run is a new recipe. Exit codes: 0 all runs complete, 2 the
 question was wrong or data is missing or damaged, 3 out of time, 130 interrupted.
@@ -15,18 +17,20 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from training.catalogue import listing, on_data_at_hand, select, shown
 from training.datasets import DATASETS, MissingDataset
 from training.download import download
-from training.execution import choose
-from training.loop import Task, train
-from training.progress import Live, clock, watcher_for
+from training.places import runs_folder
 from training.protocol import PROTOCOLS
-from training.runs import Run, RunError, open_run
+from training.runs import RunError
+
+if TYPE_CHECKING:
+    from training.loop import Task
 
 EXIT_USAGE, EXIT_OUT_OF_TIME, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -39,13 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.list:
             wide = console if console.is_terminal else Console(width=200)  # nobody wraps what is piped
-            wide.print(listing())
+            wide.print(listing(variants=options.variants))
         elif options.show:
             print("\n".join(shown(recipe) for recipe in select([options.show])))
         elif options.download:
             console.print(f"{options.download} is in {download(options.download)}")
+        elif options.names == ["results"]:
+            return _derive(console)
+        elif options.names == ["report"]:
+            from training.report import write_report
+
+            console.print(write_report(options.output or runs_folder() / "training-report.html"), highlight=False)
         elif options.names:
-            return _train_all(_tasks(options), options, console)
+            return _train(options, console)
         else:
             parser.print_help()
             return EXIT_USAGE
@@ -60,8 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Train image classifiers by recipe.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="recipe names, globs, or all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="recipe names, globs, or all; or: results, report")
     parser.add_argument("--list", action="store_true", help="all recipes, with the reported figure and ours")
+    parser.add_argument("--variants", action="store_true", help="with --list: what the reports only name")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where `report` goes; default: the runs folder")
     parser.add_argument("--show", metavar="NAME", help="a recipe in full, as JSON")
     parser.add_argument("--download", choices=[*DATASETS], metavar="DATASET", help="fetch an original data set")
     seeds = parser.add_mutually_exclusive_group()
@@ -71,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
                         "test split scored once (default); report: as the recipe's report did")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=_positive, metavar="N", help="CPU threads; default: the usable cores")
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="processes; default: one per core for small "
+                        "networks, one for the others")
+    parser.add_argument("--no-probe", dest="probe", action="store_false", help="rules of thumb instead of trying out "
+                        "what is fastest here")
     parser.add_argument("--max-minutes", type=float, default=math.inf, metavar="M",
                         help="stop cleanly before this; the same command resumes")
     return parser
@@ -83,6 +99,8 @@ def _positive(text: str) -> int:
 
 
 def _tasks(options: argparse.Namespace) -> list[Task]:
+    from training.loop import Task
+
     seeds = range(options.seeds) if options.seeds else [options.seed or 0]
     recipes = [on_data_at_hand(recipe) for recipe in select(options.names)]
     if options.protocol == "report" and len(recipes) > 1:
@@ -93,48 +111,36 @@ def _tasks(options: argparse.Namespace) -> list[Task]:
     return [Task(recipe, seed, options.protocol) for seed in seeds for recipe in recipes]
 
 
-def _train_all(tasks: list[Task], options: argparse.Namespace, console: Console) -> int:
-    """Train what is not complete. What fails is told, once, and does not keep the others from being trained."""
-    deadline = time.monotonic() + 60 * options.max_minutes
-    watcher = watcher_for(console)
-    told: set[str] = set()
-    for number, task in enumerate(tasks):
-        if (run := open_run(task.folder)) is not None:
-            console.print(f"[bold]{task.recipe.name}[/] seed {task.seed} ({task.protocol}): complete, {_summary(run)}")
-            continue
-        if number and time.monotonic() > deadline:
-            return _out_of_time(console, len(tasks) - number)
-        try:
-            execution = choose(task.recipe, device=options.device, threads=options.threads)
-            finished = train(task, execution=execution, watcher=watcher, deadline=deadline)
-        except (ValueError, MissingDataset) as error:
-            if str(error) not in told:
-                _complain(error)
-            told.add(str(error))
-            continue
-        finally:
-            if isinstance(watcher, Live):
-                watcher.stop()
-        if finished is None:
-            return _out_of_time(console, len(tasks) - number)
-        console.print(f"  {_summary(finished)}\n  {finished.folder}", highlight=False)
-    return EXIT_USAGE if told else 0
+def _train(options: argparse.Namespace, console: Console) -> int:
+    """Train what is not complete; torch comes in here and not before."""
+    from training.campaign import Campaign
+    from training.plan import How
+
+    how = How(device=options.device, threads=options.threads, jobs=options.jobs, probe=options.probe,
+              seconds=60 * options.max_minutes)
+    outcome = Campaign(_tasks(options), how, console).run()
+    if outcome.left:
+        runs = f"{outcome.left} run{'s' * (outcome.left > 1)}"
+        console.print(f"out of time with {runs} to finish; the same command goes on from here")
+        return EXIT_OUT_OF_TIME
+    return EXIT_USAGE if outcome.failures else 0
+
+
+def _derive(console: Console) -> int:
+    """Write the result files again."""
+    from training.results import files
+
+    for path in (changed := files.write_all(files.FOLDER)):
+        console.print(f"{path}", highlight=False)
+    for path in files.stale(files.FOLDER):
+        console.print(f"{path} is of an older version of its recipe: delete it or train again", style="yellow")
+    if not changed:
+        console.print("nothing has changed: the files hold what the finished runs gave")
+    return 0
 
 
 def _complain(error: Exception) -> None:
     Console(stderr=True, soft_wrap=True).print(str(error), style="red", highlight=False, markup=False)
-
-
-def _out_of_time(console: Console, left: int) -> int:
-    console.print(f"out of time with {left} run{'s' * (left > 1)} to finish; the same command goes on from here")
-    return EXIT_OUT_OF_TIME
-
-
-def _summary(run: Run) -> str:
-    validation, test = run.result["validation"], run.result["test"]
-    parts = [f"validation {validation['accuracy']:.2%}"] if validation else []
-    parts.append(f"test {test['accuracy']:.2%} of {test['count']:,}")
-    return f"{', '.join(parts)}, {clock(run.result['wall_s'])}, {run.result['images_per_s']:,.0f} images/s"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The recipes as people ask for them: names and globs, the list, one recipe in full."""
+"""The recipes as people ask for them: names and globs, the list, one recipe in full. Torch-free."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ import fnmatch
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
 from rich.table import Table
 
-from training.architectures import build_network, count_parameters
 from training.datasets import resolve
 from training.recipe import Recipe
-from training.recipes import RECIPES
-from training.runs import complete_runs
+from training.recipes import EVERY_RECIPE, PARAMETERS, RECIPES, VARIANTS
+from training.results.files import FOLDER, read_all
+from training.results.summary import figure_range
+from training.results.table import best_per_recipe
 
 
 def select(patterns: list[str]) -> list[Recipe]:
-    """The recipes that `patterns` name: names, shell globs or `all`; in the order of RECIPES, none twice.
+    """The recipes that `patterns` name: names, shell globs or `all`; in the order of the registry, none twice.
 
-    ValueError for a pattern that matches none, with the nearest names.
+    A glob looks among the variants only when no recipe matches it: `fm001-*` trains the report's network and not the
+    fifteen it was varied to. ValueError for a pattern that matches none, with the nearest names.
     """
     chosen: set[str] = set()
     for pattern in patterns:
         found = list(RECIPES) if pattern == "all" else fnmatch.filter(RECIPES, pattern)
+        found = found or fnmatch.filter(VARIANTS, pattern)
         if not found:
-            near = difflib.get_close_matches(pattern, RECIPES, n=3)
+            near = difflib.get_close_matches(pattern, EVERY_RECIPE, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "python -m training --list shows all"
             raise ValueError(f"no recipe is called {pattern!r}; {hint}")
         chosen.update(found)
-    return [recipe for name, recipe in RECIPES.items() if name in chosen]
+    return [recipe for name, recipe in [*RECIPES.items(), *VARIANTS.items()] if name in chosen]
 
 
 def on_data_at_hand(recipe: Recipe) -> Recipe:
@@ -40,21 +43,24 @@ def on_data_at_hand(recipe: Recipe) -> Recipe:
     return recipe if found == recipe.dataset else replace(recipe, dataset=found)
 
 
-def listing(root: Path | None = None) -> Table:
-    """All recipes: data set, parameters, epochs, the reported test accuracy and the mean of our complete runs."""
+def listing(folder: Path = FOLDER, *, variants: bool = False) -> Table:
+    """All recipes, or the variants: data set, parameters, epochs, the reported test accuracy and ours from `folder`.
+
+    Ours is the mean under the report's protocol, or under clean where there is no report, with the number of seeds.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recipe", no_wrap=True)
     table.add_column("data set", no_wrap=True)
     for heading in ("parameters", "epochs", "reported", "ours (seeds)"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     table.add_column("what it is", no_wrap=True, overflow="ellipsis")
-    for recipe in RECIPES.values():
-        runs = complete_runs(recipe.name, root=root)
-        ours = f"{sum(run.result['test']['accuracy'] for run in runs) / len(runs):.2%} ({len(runs)})" if runs else "–"
-        with torch.device("meta"):  # shapes only: nothing is allocated or drawn
-            parameters = count_parameters(build_network(recipe))
+    results = best_per_recipe(read_all(folder))
+    for recipe in (VARIANTS if variants else RECIPES).values():
+        result = results.get(recipe.name)
         table.add_row(
-            recipe.name, recipe.dataset, f"{parameters:,}", str(recipe.epochs), _reported(recipe), ours,
+            recipe.name, result["dataset"] if result else recipe.dataset, f"{PARAMETERS[recipe.name]:,}",
+            str(recipe.epochs), figure_range(recipe), _ours(result), result["verdict"]["word"] if result else "-",
             recipe.description,
         )
     return table
@@ -65,8 +71,8 @@ def shown(recipe: Recipe) -> str:
     return json.dumps({**recipe.to_dict(), "fingerprint": recipe.fingerprint}, indent=2)
 
 
-def _reported(recipe: Recipe) -> str:
-    if recipe.reported is None:
-        return "–"
-    low, high = recipe.reported.test
-    return f"{low:.2%}" if low == high else f"{low:.2%} to {high:.2%}"
+def _ours(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return "-"
+    held = result["protocols"].get("report") or result["protocols"]["clean"]
+    return f"{100 * held['summary']['mean']:.2f} ({held['summary']['n']})"

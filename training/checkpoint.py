@@ -47,6 +47,12 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     return state
 
 
+def saved_device(folder: Path) -> str | None:
+    """The kind of device a run was begun on; None for a run that has no saved state to go on from."""
+    state = load_state(folder)
+    return str(state["execution"]["device"]) if state else None
+
+
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Make `state` what a resumed run starts from; the history follows from it, so that no line can double."""
     write_atomically(folder / STATE_FILE, _serialised(state))

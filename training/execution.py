@@ -30,6 +30,7 @@ class Execution:
     channels_last: bool
     fused: bool                             # the optimiser's one-kernel step, where it has one
     threads: int
+    compiled: bool = False                  # torch.compile around the forward and backward pass
 
     @property
     def torch_device(self) -> torch.device:
@@ -55,12 +56,18 @@ class Execution:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+def described(execution: Execution) -> str:
+    """In words, for people: `bf16, channels last, fused`."""
+    said = {"channels last": execution.channels_last, "fused": execution.fused, "compiled": execution.compiled}
+    return ", ".join([execution.precision, *(name for name, held in said.items() if held)])
+
+
 def choose(recipe: Recipe, *, device: str = "auto", threads: int | None = None) -> Execution:
-    """A plan that suits the recipe and this machine; ValueError when the device asked for is not there."""
+    """A plan by rules of thumb, which a probe may better; ValueError when the device asked for is not there."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
     kind: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    bf16 = recipe.architecture in HEAVY and _has_bf16(kind)
+    bf16 = recipe.architecture in HEAVY and has_bf16(kind)
     return Execution(
         device=kind,
         precision="bf16" if bf16 else "fp32",
@@ -75,7 +82,7 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _has_bf16(device: str) -> bool:
+def has_bf16(device: str) -> bool:
     """Whether bf16 products run in hardware; emulated ones are slower than fp32."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -24,6 +24,7 @@ class Learner:
         """`steps` counts all steps of the run, for the schedule."""
         torch.manual_seed(derive(seed, "init"))
         self.network = execution.place(build_network(recipe))
+        self._forward = torch.compile(self.network) if execution.compiled else self.network
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
         self.optimizer = OPTIMIZERS[recipe.optimizer](self.network.parameters(), recipe, execution.fused)
         self.schedule = SCHEDULES[recipe.schedule](**recipe.schedule_options)
@@ -55,7 +56,7 @@ class Learner:
         if self._execution.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with self._execution.autocast():
-            logits = self.network(images)
+            logits: Tensor = self._forward(images)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -40,6 +40,11 @@ class Task:
     root: Path | None = None
 
     @property
+    def label(self) -> str:
+        """The run in words."""
+        return f"{self.recipe.name} seed {self.seed} ({self.protocol})"
+
+    @property
     def folder(self) -> Path:
         """Where the run lies or will lie."""
         return run_folder(self.recipe, seed=self.seed, protocol=self.protocol, root=self.root)
@@ -58,11 +63,19 @@ class Watcher(Protocol):
         """An epoch is finished and saved; its line of the history."""
 
 
-def train(task: Task, *, execution: Execution, watcher: Watcher, deadline: float = math.inf) -> Run | None:
+def train(
+    task: Task,
+    *,
+    execution: Execution,
+    watcher: Watcher,
+    deadline: float = math.inf,
+    probe: dict[str, Any] | None = None,
+) -> Run | None:
     """Train `task` to its end and return the run; None when the next epoch would end after `deadline`.
 
     `deadline` is a time of time.monotonic(). One epoch is always finished, so that every call gets further. A
-    complete run is returned as it is. Raises MissingDataset, and ValueError when the saved state does not fit.
+    complete run is returned as it is. `probe` is the record of how `execution` was found. Raises MissingDataset, and
+    ValueError when the saved state does not fit.
     """
     if (complete := open_run(task.folder)) is not None:
         return complete
@@ -72,7 +85,7 @@ def train(task: Task, *, execution: Execution, watcher: Watcher, deadline: float
         state = checkpoint.load_state(task.folder)
         if state and state["execution"]["device"] == execution.device:
             execution = Execution(**state["execution"])  # the same bits need the same kernels
-        session = _Session(task, execution, state)
+        session = _Session(task, execution, state, probe)
         if not session.run(watcher, deadline):
             return None
         session.finish()
@@ -82,7 +95,9 @@ def train(task: Task, *, execution: Execution, watcher: Watcher, deadline: float
 class _Session:
     """One process's work on a run, from where the saved state left it."""
 
-    def __init__(self, task: Task, execution: Execution, state: dict[str, Any] | None) -> None:
+    def __init__(
+        self, task: Task, execution: Execution, state: dict[str, Any] | None, probe: dict[str, Any] | None
+    ) -> None:
         execution.apply()
         self.task, self.execution = task, execution
         self.protocol = task.recipe.protocol(task.protocol)
@@ -99,6 +114,7 @@ class _Session:
             "first_epoch": len(self.history) + 1,
             "wall_s": 0.0,
             "execution": asdict(execution),
+            "probe": probe,
             "machine": provenance.machine(),
             "versions": provenance.versions(),
             "commit": provenance.commit(),

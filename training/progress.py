@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from training.execution import Execution
+from training.execution import Execution, described
 from training.loop import Task, Watcher
+from training.runs import Run
 
 Record: TypeAlias = dict[str, Any]
 
@@ -102,10 +103,9 @@ class Live:
 def heading(task: Task, execution: Execution, images: int, epochs_done: int) -> str:
     """One line that says what runs, how, and from where."""
     where = "from the start" if not epochs_done else f"resumed after epoch {epochs_done}"
-    layout = ", channels last" if execution.channels_last else ""
     return (
         f"[bold]{task.recipe.name}[/] seed {task.seed} ({task.protocol}): {task.recipe.epochs} epochs of {images:,} "
-        f"{task.recipe.dataset} images, {execution.device} {execution.precision}{layout}, "
+        f"{task.recipe.dataset} images, {execution.device}, {described(execution)}, "
         f"{execution.threads} threads; {where}"
     )
 
@@ -119,6 +119,14 @@ def epoch_line(record: Record, epochs: int) -> str:
         f"accuracy {train['accuracy']:.2%}  {name} loss {watched['loss']:.4f} accuracy {watched['accuracy']:.2%}  "
         f"{record['images_per_s']:,.0f} images/s"
     )
+
+
+def summary(run: Run) -> str:
+    """A complete run's figures for people."""
+    validation, test = run.result["validation"], run.result["test"]
+    parts = [f"validation {validation['accuracy']:.2%}"] if validation else []
+    parts.append(f"test {test['accuracy']:.2%} of {test['count']:,}")
+    return f"{', '.join(parts)}, {clock(run.result['wall_s'])}, {run.result['images_per_s']:,.0f} images/s"
 
 
 def clock(seconds: float) -> str:

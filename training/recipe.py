@@ -20,7 +20,9 @@ from training.protocol import PROTOCOLS, Protocol, clean
 # The names that recipes may use. The tables behind them need torch; a test keeps both sides equal.
 CHOICES: dict[str, tuple[str, ...]] = {
     "dataset": ("fashion-mnist", "cifar10", "cifar10-jpeg"),
-    "architecture": ("mlp", "tinyvgg", "mixer", "cnn", "gated-cnn", "fastnet"),
+    "architecture": (
+        "mlp", "tinyvgg", "mixer", "cnn", "gated-cnn", "fastnet", "resnet18", "googlenet", "vit",
+    ),
     "init": ("default", "kaiming-uniform", "kaiming-normal", "xavier-uniform", "xavier-normal"),
     "optimizer": ("sgd", "adam", "adamw", "asgd", "rmsprop", "adagrad"),
     "schedule": ("constant", "one-cycle", "plateau"),
@@ -43,6 +45,7 @@ class Reported:
     test: tuple[float, float]
     train: tuple[float, float] | None = None
     note: str = ""
+    silent_on: str = ""  # what the report leaves open, and we had to choose
 
 
 @dataclass(frozen=True, kw_only=True)

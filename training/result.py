@@ -52,6 +52,7 @@ def assemble(
         "images_per_s": len(history) * images / sum(line["train_s"] for line in history),
         "sessions": list(sessions),
         "execution": last["execution"],
+        "probe": next((found for session in sessions if (found := session.get("probe"))), None),
         "machine": last["machine"],
         "versions": last["versions"],
         "commit": last["commit"],

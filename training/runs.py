@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from training.datasets import STAND_INS
 from training.places import runs_folder
 from training.recipe import Recipe
-from training.recipes import RECIPES
+from training.recipes import EVERY_RECIPE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +43,11 @@ class Run:
     seed: int
     protocol: str
     result: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The run in words."""
+        return f"{self.recipe.name} seed {self.seed} ({self.protocol})"
 
     @property
     def weights(self) -> Path:
@@ -91,7 +96,7 @@ def complete_runs(name: str, *, root: Path | None = None, protocol: str = "clean
     is no recipe here, the folder may hold one version of it.
     """
     base = root or runs_folder()
-    if (recipe := RECIPES.get(name)) is not None:
+    if (recipe := EVERY_RECIPE.get(name)) is not None:
         versions = [recipe.fingerprint]
         if (other := STAND_INS.get(recipe.dataset)) is not None:
             versions.append(replace(recipe, dataset=other).fingerprint)
@@ -100,11 +105,19 @@ def complete_runs(name: str, *, root: Path | None = None, protocol: str = "clean
         if len(versions) > 1:
             raise RunError(f"{base / name} holds several versions of a recipe that is not known here: {versions}")
     for version in versions:
-        folders = (base / name / version / protocol).glob("seed-*")
-        runs = [run for folder in folders if (run := open_run(folder)) is not None]
-        if runs:
-            return sorted(runs, key=lambda run: run.seed)
+        if runs := _runs_in(base / name / version / protocol):
+            return runs
     return []
+
+
+def runs_of(recipe: Recipe, *, protocol: str, root: Path | None = None) -> list[Run]:
+    """The complete runs of exactly this recipe on exactly its data set, by seed."""
+    return _runs_in((root or runs_folder()) / recipe.name / recipe.fingerprint / protocol)
+
+
+def _runs_in(folder: Path) -> list[Run]:
+    runs = [run for held in folder.glob("seed-*") if (run := open_run(held)) is not None]
+    return sorted(runs, key=lambda run: run.seed)
 
 
 def find_run(name: str, *, root: Path | None = None, seed: int | None = None, protocol: str = "clean") -> Run:

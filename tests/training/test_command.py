@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from training.execution import Execution
 from training.loop import Task, train
 from training.progress import Lines, Live, clock
 from training.recipe import Recipe
-from training.recipes import RECIPES
+from training.recipes import RECIPES, VARIANTS
 
+ROOT = Path(__file__).parents[2]
 Out = pytest.CaptureFixture[str]
 
 
@@ -38,7 +41,7 @@ def test_list_shows_every_recipe_with_its_parameters_and_the_reported_figure(dat
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert set(lines) == {"recipe", *RECIPES}
     assert "1,077,834" in lines["fm002-cnn"]
-    assert "91.79%" in lines["fm002-cnn"]
+    assert "91.79 " in lines["fm002-cnn"]
 
 
 def test_show_prints_a_recipe_as_json_with_its_fingerprint(capsys: Out) -> None:
@@ -74,6 +77,25 @@ def test_names_globs_and_all_select_recipes_once_and_in_order() -> None:
     ]
     assert len(select(["cf004-*"])) == 9
     assert len(select(["all", "fm-fast"])) == len(RECIPES)
+
+
+def test_variants_are_trained_only_when_they_are_named() -> None:
+    assert [recipe.name for recipe in select(["fm001-*"])] == ["fm001-mixer"]
+    assert len(select(["fm001-mixer-batch-*"])) == 6
+    assert [recipe.name for recipe in select(["fm002-next-vit"])] == ["fm002-next-vit"]
+
+
+def test_variants_are_listed_apart(data_root: Path, capsys: Out) -> None:
+    assert main(["--list", "--variants"]) == 0
+
+    lines = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["recipe", *VARIANTS]
+
+
+def test_the_list_needs_no_torch() -> None:
+    code = "import sys; from training.__main__ import main; main(['--list']); sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True).returncode == 0
 
 
 def test_missing_data_is_one_message_and_exit_code_2(data_root: Path, capsys: Out) -> None:

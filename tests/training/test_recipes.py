@@ -14,7 +14,7 @@ from training.datasets import DATASETS
 from training.optimizers import OPTIMIZERS
 from training.protocol import Protocol
 from training.recipe import CHOICES, PROSE, Normalization, Recipe, Reported
-from training.recipes import RECIPES
+from training.recipes import EVERY_RECIPE, RECIPES, VARIANTS
 from training.schedules import SCHEDULES
 
 OTHER: dict[str, Any] = {
@@ -66,14 +66,30 @@ def test_every_report_and_both_of_our_own_are_there() -> None:
 
 
 def test_recipe_names_are_unique() -> None:
-    from training.recipes import activations, dense_and_conv, fast, fractions, gated, ladder, mixer
+    from training.recipes import activations, borrowed, dense_and_conv, fast, fractions, gated, ladder, mixer
 
     families = (activations, dense_and_conv, fast, fractions, gated, ladder, mixer)
+    varied = (borrowed, dense_and_conv, mixer)
 
     assert len(RECIPES) == sum(len(family.RECIPES) for family in families)
+    assert len(EVERY_RECIPE) == len(RECIPES) + sum(len(family.VARIANTS) for family in varied)
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_what_the_reports_only_name_is_there_and_claims_no_figure() -> None:
+    families = ("fm001-mixer-batch", "fm001-mixer-epochs", "fm001-mixer-init", "fm002-ann", "fm002-cnn", "fm002-next")
+
+    assert [sum(name.startswith(family) for name in VARIANTS) for family in families] == [6, 4, 3, 3, 3, 3]
+    assert all(recipe.reported is None and recipe.report for recipe in VARIANTS.values())
+
+
+def test_a_variant_differs_from_its_base_in_what_its_name_says() -> None:
+    base = RECIPES["fm001-mixer"]
+
+    assert replace(VARIANTS["fm001-mixer-batch-64"], batch_size=128).fingerprint != base.fingerprint  # the name counts
+    assert replace(VARIANTS["fm001-mixer-batch-64"], name=base.name, batch_size=128).fingerprint == base.fingerprint
+
+
+@pytest.mark.parametrize("recipe", EVERY_RECIPE.values(), ids=list(EVERY_RECIPE))
 def test_a_recipe_survives_the_way_through_json(recipe: Recipe) -> None:
     again = Recipe.from_dict(recipe.to_dict())
 
@@ -81,7 +97,7 @@ def test_a_recipe_survives_the_way_through_json(recipe: Recipe) -> None:
 
 
 def test_fingerprints_differ_between_recipes() -> None:
-    assert len({recipe.fingerprint for recipe in RECIPES.values()}) == len(RECIPES)
+    assert len({recipe.fingerprint for recipe in EVERY_RECIPE.values()}) == len(EVERY_RECIPE)
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in fields(Recipe)])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from training.architectures.borrowed import googlenet, resnet18, vit
 from training.architectures.cnn import StagedCNN
 from training.architectures.fastnet import FastNet
 from training.architectures.gated import GatedCNN
@@ -19,7 +20,7 @@ from training.architectures.tinyvgg import TinyVGG
 from training.datasets import DATASETS
 from training.recipe import Recipe
 
-# Each is called as Class((channels, height, width), classes, **recipe.shape).
+# Each is called as entry((channels, height, width), classes, **recipe.shape).
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "mlp": MLP,
     "tinyvgg": TinyVGG,
@@ -27,6 +28,9 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "cnn": StagedCNN,
     "gated-cnn": GatedCNN,
     "fastnet": FastNet,
+    "resnet18": resnet18,
+    "googlenet": googlenet,
+    "vit": vit,
 }
 
 

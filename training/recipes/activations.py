@@ -13,6 +13,8 @@ from dataclasses import replace
 from training.protocol import Protocol
 from training.recipe import Normalization, Recipe, Reported
 
+SILENT = "the number of epochs (30 in its text, 20 in its code)"
+
 BASE = Recipe(
     name="cf004-relu-1",
     description="3072-1024-10 with ReLU",
@@ -26,7 +28,7 @@ BASE = Recipe(
     lr=1e-3,
     report=Protocol(held_out=15_000, watches="held-out", tests_on="held-out"),
     floor=0.30,
-    reported=Reported(test=(0.4930, 0.4930), train=(0.5692, 0.5692)),
+    reported=Reported(test=(0.4930, 0.4930), train=(0.5692, 0.5692), silent_on=SILENT),
 )
 # activation -> (test, train) for one, two and three hidden layers
 REPORTED = {
@@ -41,7 +43,7 @@ RECIPES = tuple(
         name=f"cf004-{activation}-{depth}",
         description=f"{'-'.join(['3072', *['1024'] * depth, '10'])} with {activation}",
         shape={"hidden": (1024,) * depth, "activation": activation},
-        reported=Reported(test=(test, test), train=(train, train)),
+        reported=Reported(test=(test, test), train=(train, train), silent_on=SILENT),
     )
     for activation, rows in REPORTED.items()
     for depth, (test, train) in enumerate(rows, 1)

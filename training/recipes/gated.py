@@ -25,7 +25,10 @@ GATED = Recipe(
     # The test split stood in for validation; the last epoch was quoted.
     report=Protocol(held_out=0, watches="test", tests_on="test"),
     floor=0.70,
-    reported=Reported(test=(0.835, 0.835), train=(0.889, 0.889)),
+    reported=Reported(
+        test=(0.835, 0.835), train=(0.889, 0.889), note="the last epoch",
+        silent_on="widths, kernel size, batch size, hidden layer, dropout, augmentation and normalisation",
+    ),
 )
 
 RECIPES = (GATED,)

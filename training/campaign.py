@@ -1,0 +1,138 @@
+"""Many runs from one command: what is complete is skipped, small networks share the cores, one bar shows all.
+
+On two cores a small network gains nothing from a second thread, but two of them train in the time of one. So small
+recipes run in one process per core, and the others one after the other on all cores. What fails is told, once, and
+does not keep the others from being trained.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from training.datasets import MissingDataset
+from training.execution import Execution, usable_cores
+from training.loop import Task, Watcher, train
+from training.overview import Overview
+from training.plan import How, plan
+from training.pool import Pool
+from training.progress import Live, summary, watcher_for
+from training.runs import Run, open_run
+
+SMALL = ("mlp", "tinyvgg")  # architectures whose single operations are too short to share between cores
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a campaign came to: runs not finished for want of time, and the failures that were told."""
+
+    left: int
+    failures: int
+
+
+class Campaign:
+    """All tasks of one command."""
+
+    def __init__(self, tasks: Sequence[Task], how: How, console: Console) -> None:
+        self._how, self._console = how, console
+        self._deadline = time.monotonic() + how.seconds
+        self._told: set[str] = set()
+        self._tasks = [task for task in tasks if not self._complete(task)]
+        self._overview: Overview | None = None
+
+    def run(self) -> Outcome:
+        """Train what is not complete; returns when all is done or time is up.
+
+        A KeyboardInterrupt passes through, with no process left behind.
+        """
+        together = self._together()
+        alone = [task for task in self._tasks if task not in together]
+        if together or (len(alone) > 1 and self._console.is_terminal):
+            self._overview = Overview(self._console, self._tasks)
+        try:
+            left = self._run_together(together) if together else 0
+            left += self._run_alone(alone, begun=bool(together))
+        finally:
+            if self._overview:
+                self._overview.stop()
+        return Outcome(left, len(self._told))
+
+    def _complete(self, task: Task) -> bool:
+        run = open_run(task.folder)
+        if run is not None:
+            self._console.print(f"[bold]{task.label}[/]: complete, {summary(run)}", highlight=False)
+        return run is not None
+
+    def _together(self) -> list[Task]:
+        """The tasks for several processes; none where one is asked for or is all there is."""
+        if self._how.jobs is None and self._how.threads is not None:
+            return []  # who counts threads wants this process
+        shared = [task for task in self._tasks if self._how.jobs or task.recipe.architecture in SMALL]
+        return shared if min(self._processes, len(shared)) > 1 else []
+
+    @property
+    def _processes(self) -> int:
+        return self._how.jobs or usable_cores()
+
+    def _run_together(self, tasks: list[Task]) -> int:
+        """In several processes; returns how many are left when time is up."""
+        assert self._overview is not None
+        how = replace(self._how, threads=self._how.threads or max(1, usable_cores() // self._processes))
+        watchers: dict[int, Watcher] = {}
+        unfinished = 0
+        with Pool(tasks, how, processes=self._processes, deadline=self._deadline) as pool:
+            for number, event, content in pool.events():
+                if event == "begin":
+                    watchers[number] = self._overview.watcher(tasks[number])
+                    watchers[number].begin(tasks[number], Execution(**content[0]), *content[1:])
+                elif event == "finished":
+                    self._ended(_opened(content[0]))
+                elif event == "failed":
+                    self._tell(content[0])
+                elif event == "unfinished":
+                    unfinished += 1
+                else:
+                    getattr(watchers[number], event)(*content)
+            return unfinished + pool.waiting
+
+    def _run_alone(self, tasks: list[Task], *, begun: bool) -> int:
+        """In this process; returns how many are left when time is up."""
+        for number, task in enumerate(tasks):
+            if begun and time.monotonic() > self._deadline:  # the first gets one epoch further in any case
+                return len(tasks) - number
+            begun = True
+            watcher = self._overview.watcher(task) if self._overview else watcher_for(self._console)
+            try:
+                execution, record = plan(task, self._how)
+                run = train(task, execution=execution, watcher=watcher, deadline=self._deadline, probe=record)
+            except (ValueError, MissingDataset) as error:
+                self._tell(str(error))
+                continue
+            finally:
+                if isinstance(watcher, Live):
+                    watcher.stop()
+            if run is None:
+                return len(tasks) - number
+            self._ended(run)
+        return 0
+
+    def _ended(self, run: Run) -> None:
+        if self._overview:
+            self._overview.end(f"{run.label}: {summary(run)}")
+        else:
+            self._console.print(f"  {summary(run)}\n  {run.folder}", highlight=False)
+
+    def _tell(self, message: str) -> None:
+        if message not in self._told:
+            Console(stderr=True, soft_wrap=True).print(message, style="red", highlight=False, markup=False)
+        self._told.add(message)
+
+
+def _opened(folder: Path) -> Run:
+    run = open_run(folder)
+    assert run is not None  # its process said that it was finished
+    return run

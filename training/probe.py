@@ -1,0 +1,155 @@
+"""Which way of running a recipe is fastest on this machine: measured, not assumed.
+
+Rules of thumb fail: on one CPU, bf16 makes one network 2.5 times as fast and slows another down, and compiling can
+cost more than it saves. So every candidate takes a few real steps on the recipe's first training images. A candidate
+is chosen when it saves at least a tenth of the time of a plainer one, and when its losses follow those of plain fp32 on
+the same batches. The whole record goes into the run; it is kept per recipe and machine, so that all seeds of a
+recipe run alike.
+
+    probe(recipe, choose(recipe))    -> Probe(execution, record)
+
+Looks at training images only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from training import provenance
+from training.atomic import write_atomically
+from training.batches import Batches
+from training.datasets import load_split
+from training.execution import CONVOLUTIONAL, Execution, has_bf16
+from training.learner import Learner
+from training.places import cache_folder
+from training.recipe import Recipe
+
+BUDGET_S = 2.5      # for all candidates together; each takes at least STEPS steps, however long they are
+STEPS = 3           # compared with fp32; the first of them warms up and is not timed
+WORTH = 0.9         # the share of a plainer candidate's time that a better one must stay under
+CLOSE = 0.05        # how far a loss may be from fp32's, relative
+COMPILE_FROM_S = 1800  # compiling takes a minute, which shorter runs never earn back
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was chosen, and `record`: every candidate's step time and losses, ready for JSON."""
+
+    execution: Execution
+    record: dict[str, Any]
+
+
+def probe(recipe: Recipe, base: Execution) -> Probe:
+    """The fastest correct way to run `recipe` on the device and threads of `base`; from the cache where it was asked.
+
+    Raises MissingDataset when there are no images to probe with.
+    """
+    where = {"machine": provenance.machine(), "versions": provenance.versions(), "threads": base.threads}
+    key = hashlib.sha256(json.dumps([where, base.device], sort_keys=True).encode()).hexdigest()[:12]
+    path = cache_folder() / "probes" / f"{recipe.name}-{recipe.fingerprint}-{key}.json"
+    try:
+        record = json.loads(path.read_bytes())
+        return Probe(Execution(**record["chosen"]), record)
+    except (OSError, ValueError, TypeError, KeyError):  # absent, damaged or of another release: ask again
+        pass
+    record = _measure(recipe, base)
+    write_atomically(path, json.dumps(record, indent=1).encode() + b"\n")
+    return Probe(Execution(**record["chosen"]), record)
+
+
+def _measure(recipe: Recipe, base: Execution) -> dict[str, Any]:
+    base.apply()
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "no CUDA runtime" is no news on a CPU
+    train = load_split(recipe.dataset, "train")
+    count = min(len(train.labels), STEPS * recipe.batch_size)
+    batches = Batches(train.images[:count], train.labels[:count], recipe, seed=0, device=base.torch_device)
+    plain = replace(base, precision="fp32", channels_last=False, fused=False, compiled=False)
+    tried = [_Trial(plain, recipe, batches)]
+    best = tried[0]
+    steps = recipe.epochs * math.ceil(len(train.labels) * recipe.fraction / recipe.batch_size)
+    for stage in _stages(recipe, base.device):
+        if any("compiled" in changes for changes in stage) and steps * best.step_s < COMPILE_FROM_S:
+            continue
+        for changes in stage:
+            trial = _Trial(replace(best.execution, **changes), recipe, batches)
+            trial.check(tried[0])
+            tried.append(trial)
+        fastest = min((trial for trial in tried if trial.close), key=lambda trial: trial.step_s, default=best)
+        best = fastest if fastest.step_s < WORTH * best.step_s else best
+    return {
+        "chosen": asdict(best.execution),
+        "images_per_step": min(count, recipe.batch_size),
+        "speedup": tried[0].step_s / best.step_s,
+        "close": CLOSE,
+        "candidates": [trial.record() for trial in tried],
+    }
+
+
+def _stages(recipe: Recipe, device: str) -> Iterator[list[dict[str, Any]]]:
+    """What to change about the best so far, in turn: format and precision together, then the rest one by one."""
+    formats = [False, True] if recipe.architecture in (*CONVOLUTIONAL, "tinyvgg", "resnet18", "googlenet") else [False]
+    precisions = ["fp32", "bf16"] if has_bf16(device) else ["fp32"]
+    ways = [{"precision": precision, "channels_last": last} for precision in precisions for last in formats]
+    yield [{"fused": True}]
+    yield ways[1:]
+    if device == "cuda" or shutil.which("g++"):
+        yield [{"compiled": True}]
+
+
+class _Trial:
+    """One candidate's few steps, always on the same batches, from the same weights."""
+
+    def __init__(self, execution: Execution, recipe: Recipe, batches: Batches) -> None:
+        self.execution = execution
+        self.close = True
+        self.deviation = 0.0
+        self.losses: list[float] = []
+        self.step_s = math.inf
+        self.error = ""
+        try:
+            self._take_steps(recipe, batches)
+        except Exception as error:  # noqa: BLE001 - whatever a backend cannot do rules this candidate out, not the run
+            self.error = f"{type(error).__name__}: {error}".partition("\n")[0]
+
+    def _take_steps(self, recipe: Recipe, batches: Batches) -> None:
+        learner = Learner(recipe, self.execution, seed=0, steps=recipe.epochs * len(batches))
+        learner.begin_epoch(0, 0)
+        order = batches.order(0)
+        began = time.perf_counter()
+        while len(self.losses) < STEPS or time.perf_counter() - began < BUDGET_S / 6:
+            started = time.perf_counter()
+            images, labels = batches.load(order, 0, len(self.losses) % len(batches))
+            loss = float(learner.step(images, labels)[0]) / len(labels)  # float() waits for the device
+            if self.losses:
+                # The shortest step: whatever else the machine does can only lengthen one.
+                self.step_s = min(self.step_s, time.perf_counter() - started)
+            self.losses.append(loss)
+
+    def check(self, plain: _Trial) -> None:
+        """Compare the first losses with those of plain fp32."""
+        if self.error or plain.error:
+            self.close = False
+            return
+        pairs = zip(self.losses[:STEPS], plain.losses[:STEPS], strict=True)
+        self.deviation = max(abs(mine - theirs) / max(abs(theirs), 1e-6) for mine, theirs in pairs)
+        self.close = self.deviation <= CLOSE  # False for a loss that is not a number, too
+
+    def record(self) -> dict[str, Any]:
+        """This candidate's line, ready for JSON."""
+        return {
+            **{name: value for name, value in asdict(self.execution).items() if name not in ("device", "threads")},
+            "step_ms": 1000 * self.step_s if self.losses else None,
+            "steps": len(self.losses),
+            "losses": self.losses[:STEPS],
+            "deviation": self.deviation,
+            "close": self.close,
+            **({"error": self.error} if self.error else {}),
+        }

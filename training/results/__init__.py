@@ -1,0 +1,23 @@
+"""What we measured, committed: one small JSON file per recipe, data set and device, and the table made from them.
+
+    python -m training results                         derive the files again from the finished runs of this machine
+    reproduction_table(Path("training/results"))       the Markdown table, one row per recipe
+
+A file is self-sufficient: every seed's figures and curves, intervals, the report's figure, the verdict with its reason,
+machine and versions, and the finished row of the table. `reproduction.json` holds all rows in order, also those of
+recipes that were not run yet. Only finished runs get in, and a file is never made poorer: seeds that are not on this
+machine stay as they are while the recipe's fingerprint is the same. Knows nothing of torch.
+
+    {"recipe", "fingerprint", "dataset", "device", "parameters", "reported", "verdict": {"word", "reason"},
+     "row": {"recipe", "data", ...}, "environments": [{"machine", "versions"}],
+     "protocols": {"report" | "clean": {"split", "summary": {"n", "mean", "low", "high", "interval", ...},
+                                        "seeds": [{"seed", "figure", "train", "validation", "test", "curves", ...}]}}}
+
+Accuracies are fractions, losses nats per image, times seconds.
+"""
+
+from training.results.files import FOLDER, read_all, write_all
+from training.results.markdown import reproduction_table
+from training.results.table import rows
+
+__all__ = ["FOLDER", "read_all", "reproduction_table", "rows", "write_all"]
