@@ -1,0 +1,1 @@
+"""Weighbridge beside its peers: the same model behind each server in turn, asked by the same light client."""
