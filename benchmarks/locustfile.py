@@ -66,7 +66,7 @@ class Visitor(FastHttpUser):
         options: Any = environment.parsed_options
         self.order: Order | None = read_order(Path(options.order)) if options.order else None
         self.plan, self.payloads = _planned(self.order) if self.order else _by_hand(options)
-        self.recorder = Recorder(labels=self.payloads.labels, images=self.payloads.images)
+        self.recorder = Recorder(labels=self.payloads.labels, images=self.payloads.images, limit_us=self.plan.limit_us)
         self.pool = Pool(self.plan.pool)
         # Locust's own limit on connections blocks; the pool above drops and counts, so it must be the tighter one.
         self.concurrency = self.plan.pool + self.plan.connections
@@ -90,7 +90,7 @@ class Visitor(FastHttpUser):
         self.pool.join()  # every answer is waited for; the timeout bounds the slowest
         if self.order:
             write_rows(self.order.rows, self.recorder.rows())
-            check.write(self.order.facts)
+            check.write(self.order.facts, stopped_early=self.decided)
         if self.environment.web_ui:
             self.environment.runner.stop()  # the page stays, with its charts
         else:
@@ -101,12 +101,12 @@ class Visitor(FastHttpUser):
         assert plan.rate is not None
         assert plan.arrival != "closed"
         times = arrivals(plan.arrival, plan.rate, plan.warmup + plan.seconds, plan.seed).tolist()
-        positions = image_order(len(self.payloads), len(times), plan.seed).tolist()
+        positions = image_order(1 if plan.same_image else len(self.payloads), len(times), plan.seed).tolist()
         begins = plan.warmup * MICROSECONDS
         for intended, position in zip(times, positions, strict=True):
             # Yields even when late, so that answers are read while the backlog is sent.
             gevent.sleep(max(0.0, (intended - self.clock.now()) / MICROSECONDS))
-            if self.stopping:
+            if self.stopping or self.decided:
                 return
             warmup = intended < begins
             if self.pool.full():
@@ -133,6 +133,11 @@ class Visitor(FastHttpUser):
         for _ in range(plan.connections):
             self.pool.spawn(connection)
         self.pool.join()
+
+    @property
+    def decided(self) -> bool:
+        """Whether so many requests have missed the objective that nothing can make up for it."""
+        return self.plan.most_over is not None and self.recorder.over > self.plan.most_over
 
     def _send(self, intended: int, position: int, warmup: bool) -> None:
         sent = self.clock.now()

@@ -70,7 +70,7 @@ def generator_cpu(load: Load) -> Finding | None:
 
 def send_rate(load: Load) -> Finding | None:
     """Requests that should have been sent in the measured time went out after its end, or never."""
-    if load.plan.arrival == "closed":
+    if load.plan.arrival == "closed" or load.generator.get("stopped_early"):
         return None
     rows, ends = load.rows.measured, (load.plan.warmup + load.plan.seconds) * 1e6
     expected = (load.plan.rate or 0) * load.plan.seconds

@@ -25,6 +25,9 @@ class Plan:
     timeout: float = 10.0                                # seconds for one answer
     pool: int = 512                                      # requests in flight; what exceeds it is dropped and counted
     path: str = "/predict"
+    limit_us: int | None = None                          # a response time above it misses the objective
+    most_over: int | None = None                         # open only: with more misses than this, sending stops
+    same_image: bool = False                             # every request carries one and the same body
 
     def __post_init__(self) -> None:
         if self.arrival != "closed" and not self.rate:

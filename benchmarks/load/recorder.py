@@ -34,13 +34,17 @@ class Recorder:
 
     labels: NDArray[np.int16]                      # true class per image position
     images: NDArray[np.int32]                      # index in the split per image position
+    limit_us: int | None = None                    # of the response time, where there is one
     ok: int = 0
+    over: int = 0                                  # after the warm-up: late, failed, timed out or dropped
     problems: dict[str, int] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     def add(self, *, intended: int, sent: int, warmup: bool, position: int, answer: Answer) -> None:
         """One finished request; all times in microseconds from the start of the load."""
         self.ok += answer.outcome == OK
+        late = self.limit_us is not None and answer.done - intended > self.limit_us
+        self.over += not warmup and (late or answer.outcome != OK)
         if answer.problem:
             self.problems[answer.problem] = self.problems.get(answer.problem, 0) + 1
         self._rows.append((intended, sent, answer.done, warmup, answer.outcome, answer.status, position,

@@ -36,7 +36,7 @@ class SelfCheck:
         """Stop sampling: the tail, where only answers are awaited, would flatter the average."""
         self._watcher.kill()
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, stopped_early: bool = False) -> None:
         """The account of this load, as JSON."""
         facts = {
             "engine": f"locust {version('locust')}",
@@ -44,6 +44,7 @@ class SelfCheck:
             "cores": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             "cpu": [round(share, 3) for share in self._cpu],
             "problems": self._recorder.problems,
+            "stopped_early": stopped_early,
             "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         path.write_text(json.dumps(facts, indent=2))

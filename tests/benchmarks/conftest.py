@@ -70,6 +70,15 @@ def sent(
     return load
 
 
+@pytest.fixture(scope="session")
+def bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The request bodies of a hundred labelled images, stored."""
+    path = tmp_path_factory.mktemp("bodies") / "payloads.npz"
+    images, labels = labelled_images()
+    write_payloads(path, encode("raw", images, labels, limit=len(images), seed=0))
+    return path
+
+
 @pytest.fixture
 def poisson() -> Callable[..., Plan]:
     """A short open load; keyword arguments change it."""

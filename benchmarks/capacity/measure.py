@@ -1,0 +1,86 @@
+"""Finds the capacity of one running server: probes until the bracket stands, each stored when it is done.
+
+A probe that already lies in the folder, with exactly the same plan, is not sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.capacity.probe import Effort, Judgement, as_json, judge, planned
+from benchmarks.capacity.search import Bracket, search
+from benchmarks.capacity.slo import Slo
+from benchmarks.load.generator import Progress, send
+from benchmarks.load.stored import Load, find_load
+from benchmarks.machine.server import Server
+
+MOST = 20_000.0  # requests per second; no single generator process sends more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is asked, and with which bodies."""
+
+    model: str
+    path: str        # "/predict?model=…"
+    payloads: Path
+    folder: Path     # where every probe is stored
+    seed: int = 0
+
+
+def find_capacity(
+    target: Target, server: Server, slo: Slo, effort: Effort, *, start: float, cores: tuple[int, ...] = (),
+    most: float = MOST, step: Callable[[str, float], Progress] = lambda _title, _seconds: lambda _said: None,
+) -> tuple[Bracket, list[Judgement]]:
+    """The bracket, and every probe behind it in the order of the search. `start` is the first rate tried."""
+    judgements: list[Judgement] = []
+
+    def trial(rate: float, number: int) -> bool:
+        found = judge(probe(target, server, slo, effort, rate, number, cores=cores, step=step), slo, number)
+        judgements.append(found)
+        return found.passed and found.blame is None
+
+    found = search(trial, start=start, least=min(effort.least_rate, most), most=most, resolution=effort.resolution)
+    return found, judgements
+
+
+def probe(
+    target: Target, server: Server, slo: Slo, effort: Effort, rate: float, number: int, *, cores: tuple[int, ...] = (),
+    step: Callable[[str, float], Progress] = lambda _title, _seconds: lambda _said: None,
+) -> Load:
+    """The number-th load (from 0) at a rate: as it lies on disk, or sent now."""
+    plan = planned(rate, number, slo, effort, model=target.model, path=target.path, seed=target.seed)
+    stored = find_load(target.folder, plan)
+    if stored is not None:
+        return stored
+    again = " again" if number else ""
+    progress = step(f"{rate:g} requests/s{again}", plan.warmup + plan.seconds)
+    return send(plan, server, payloads=target.payloads, folder=target.folder, cores=cores, progress=progress)
+
+
+def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[str, Any]:
+    """The capacity as JSON-ready figures: the bracket, what binds it, and every probe."""
+    failing = [j for j in judgements if j.rate == found.high and not (j.passed and j.blame is None)]
+    return {
+        "percentile": slo.percentile,
+        "limit_us": slo.limit_us,
+        "confidence": 0.99,
+        "pass_rate": found.low,
+        "fail_rate": found.high,
+        "bound_by": _bound_by(found, failing),
+        "blame": next((j.blame for j in failing if j.blame), None),
+        "probes": [as_json(judgement) for judgement in judgements],
+    }
+
+
+def _bound_by(found: Bracket, failing: list[Judgement]) -> str:
+    """`latency`, `failures`, `generator`, or `nothing` where the highest rate passed."""
+    if found.high is None:
+        return "nothing"
+    if any(j.blame for j in failing):
+        return "generator"
+    failures = sum(j.failed + j.timeouts + j.dropped for j in failing)
+    return "failures" if failures > sum(j.late for j in failing) else "latency"

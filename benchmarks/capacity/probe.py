@@ -1,0 +1,123 @@
+"""One load at one rate, and whether it kept the objective. Failures, timeouts and drops miss it like late answers do.
+
+A probe stops sending as soon as so many requests have missed that it can no longer pass, so that an overwhelmed server
+costs seconds and not minutes. That changes no verdict: what could still come could only add misses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.capacity.slo import Slo
+from benchmarks.load.audit import Finding, generator_cpu, send_rate
+from benchmarks.load.plan import Plan
+from benchmarks.load.rows import DROPPED, FAILED, OK, TIMEOUT
+from benchmarks.load.schedule import arrivals
+from benchmarks.load.stored import Load
+from benchmarks.stats.earlystop import most_over, requests_needed
+from benchmarks.stats.intervals import latency_interval
+
+MIN_LAG_US = 1000
+MAX_LAG_SHARE = 0.05   # of the limit
+LONGEST_PROBE = 120.0  # seconds
+SEEDS_APART = 1000     # between the seeds of two trials at one rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much each probe sends."""
+
+    requests: int = 3304     # twenty may exceed a p99
+    seconds: float = 10.0    # at least
+    warmup: float = 1.0
+    resolution: float = 0.05
+
+    @property
+    def least_rate(self) -> float:
+        """Below it a probe would be too long to be worth it, or prove nothing."""
+        return self.requests / LONGEST_PROBE
+
+
+FULL = Effort()
+QUICK = Effort(requests=1307, seconds=2.0, warmup=0.5, resolution=0.15)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one probe says about its rate."""
+
+    rate: float
+    trial: int
+    passed: bool
+    stopped_early: bool          # it could no longer pass
+    requests: int
+    over: int                    # of them late, failed, timed out or dropped
+    allowed: int                 # over, at most, for a probe of the planned size to pass
+    late: int
+    failed: int
+    timeouts: int
+    dropped: int
+    percentile_us: float | None  # of successful requests, at the objective's percentile
+    interval_us: tuple[float, float] | None
+    blame: str | None            # why the generator, not the server, may have decided this probe
+
+
+def planned(
+    rate: float, trial: int, slo: Slo, effort: Effort, *, model: str, path: str, seed: int
+) -> Plan:
+    """The load of a trial at a rate."""
+    seconds = round(min(LONGEST_PROBE, max(effort.seconds, 1.05 * effort.requests / rate)), 3)
+    seed = seed + SEEDS_APART * (trial + 1)
+    times = arrivals("poisson", rate, effort.warmup + seconds, seed)
+    measured = int(np.count_nonzero(times >= effort.warmup * 1_000_000))
+    return Plan(
+        name=f"rate-{rate:g}-{trial + 1}", model=model, path=path, arrival="poisson", rate=rate, seconds=seconds,
+        warmup=effort.warmup, seed=seed, timeout=min(10.0, max(1.0, 20 * slo.limit_us / 1e6)),
+        limit_us=slo.limit_us, most_over=max(0, most_over(slo.percentile, measured)),
+    )
+
+
+def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
+    """Whether a load kept the objective, from its raw rows."""
+    rows = load.rows.measured
+    answered = rows.succeeded
+    late = int(np.count_nonzero(answered.response_us > slo.limit_us))
+    over = late + len(rows) - len(answered)
+    stopped = bool(load.generator.get("stopped_early"))
+    passed = not stopped and len(rows) >= requests_needed(slo.percentile, over)
+    return Judgement(
+        rate=load.plan.rate or 0.0, trial=trial, passed=passed, stopped_early=stopped,
+        requests=len(rows), over=over, allowed=load.plan.most_over if load.plan.most_over is not None else
+        most_over(slo.percentile, len(rows)),
+        late=late, failed=rows.count(FAILED), timeouts=rows.count(TIMEOUT), dropped=rows.count(DROPPED),
+        percentile_us=float(np.percentile(answered.response_us, slo.percentile)) if len(answered) else None,
+        interval_us=latency_interval(answered.response_us, slo.percentile) if len(answered) else None,
+        blame=_blame(load, slo, passed=passed),
+    )
+
+
+def _blame(load: Load, slo: Slo, *, passed: bool) -> str | None:
+    """A late generator can only make a server look worse, so it spoils failures; too few requests spoil successes."""
+    checks: list[Finding | None] = [send_rate(load)]
+    if not passed:
+        checks += [generator_cpu(load), _late(load, slo)]
+    return next((finding.reason for finding in checks if finding), None)
+
+
+def _late(load: Load, slo: Slo) -> Finding | None:
+    rows = load.rows.measured
+    rows = rows.where(rows.outcome == OK)
+    allowed = max(MIN_LAG_US, MAX_LAG_SHARE * slo.limit_us)
+    lag = float(np.percentile(rows.lag_us, slo.percentile)) if len(rows) else 0.0
+    if lag <= allowed:
+        return None
+    return Finding("send-lag", f"p{slo.percentile:g} of the send lag is {lag / 1000:.1f} ms, more than "
+                               f"{allowed / 1000:.1f} ms", "close what else runs on this machine")
+
+
+def as_json(judgement: Judgement) -> dict[str, Any]:
+    """JSON-ready."""
+    return dict(vars(judgement))

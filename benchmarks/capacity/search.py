@@ -1,0 +1,85 @@
+"""Where to look next for the highest rate that passes, given which trials passed so far. Measures nothing itself.
+
+First the rate is doubled until one fails, then the gap is halved (on a logarithmic scale) until it is narrow enough,
+then both ends are tried again until two trials agree: a single lucky or unlucky load decides nothing. Every answer
+depends on the outcomes alone, so a search that was interrupted continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+RESOLUTION = 0.05   # of the rate: how far the two ends of the bracket may be apart
+AGREE = 2           # trials that must say the same at both ends
+MOST_TRIALS = 60
+
+Outcomes = Mapping[float, Sequence[bool]]  # rate -> whether each trial at it passed, in order
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """The highest rate that passed and the lowest above it that failed, in requests per second.
+
+    `low` is None where no rate passed, `high` where the highest that may be tried did.
+    """
+
+    low: float | None
+    high: float | None
+
+
+def bracket(outcomes: Outcomes) -> Bracket:
+    """What the trials so far say."""
+    failing = [rate for rate, trials in outcomes.items() if not _passes(trials)]
+    high = min(failing, default=None)
+    low = max((rate for rate in outcomes if rate not in failing and (high is None or rate < high)), default=None)
+    return Bracket(low, high)
+
+
+def next_rate(
+    outcomes: Outcomes, *, start: float, least: float, most: float, resolution: float = RESOLUTION
+) -> float | None:
+    """The rate to try next; None when the bracket is found."""
+    if not outcomes:
+        return _rounded(min(max(start, least), most))
+    now = bracket(outcomes)
+    if now.high is None:
+        assert now.low is not None
+        if now.low < _rounded(most):
+            return _rounded(min(2 * now.low, most))
+    elif now.low is None:
+        if now.high > _rounded(least):
+            return _rounded(max(now.high / 4, least))
+    elif now.high > (1 + resolution) * now.low:
+        middle = _rounded(math.sqrt(now.low * now.high))
+        if now.low < middle < now.high:
+            return middle
+    return next((end for end in (now.low, now.high) if end is not None and not _settled(outcomes[end])), None)
+
+
+def search(
+    trial: Callable[[float, int], bool], *, start: float, least: float, most: float, resolution: float = RESOLUTION,
+) -> Bracket:
+    """Find the bracket. `trial(rate, number)` says whether the number-th trial (from 0) at a rate passes."""
+    outcomes: dict[float, list[bool]] = {}
+    for _ in range(MOST_TRIALS):
+        rate = next_rate(outcomes, start=start, least=least, most=most, resolution=resolution)
+        if rate is None:
+            break
+        trials = outcomes.setdefault(rate, [])
+        trials.append(trial(rate, len(trials)))
+    return bracket(outcomes)
+
+
+def _settled(trials: Sequence[bool]) -> bool:
+    return max(trials.count(True), trials.count(False)) >= AGREE
+
+
+def _passes(trials: Sequence[bool]) -> bool:
+    """What most trials say; where they are at odds, no rate has passed yet."""
+    return trials.count(True) > trials.count(False)
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.4g}")

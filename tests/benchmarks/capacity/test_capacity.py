@@ -1,0 +1,142 @@
+"""Capacity against queueing theory: on simulated rows, where precision is cheap, and once over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from queueing import answered, capacity, response
+
+from benchmarks.capacity.measure import Target, find_capacity, summary
+from benchmarks.capacity.probe import Effort, judge, planned
+from benchmarks.capacity.search import search
+from benchmarks.capacity.slo import Slo
+from benchmarks.load.plan import Plan
+from benchmarks.load.rows import DROPPED, FAILED, OK, TIMEOUT, Rows
+from benchmarks.load.schedule import arrivals
+from benchmarks.load.stages import STAGES
+from benchmarks.load.stored import Load
+from benchmarks.machine.server import Server
+from benchmarks.stats.intervals import latency_interval
+
+SERVICE = 5_000  # microseconds
+SLO = Slo(99, 25_000)
+Fake = Callable[..., AbstractContextManager[Server]]
+
+
+def served(plan: Plan) -> Load:
+    """The load that one worker with a fixed service time would have answered, without the waiting."""
+    intended = arrivals("poisson", plan.rate, plan.warmup + plan.seconds, plan.seed)
+    n = len(intended)
+    rows = Rows(
+        intended=intended, sent=intended, done=answered(intended, SERVICE), warmup=intended < plan.warmup * 1e6,
+        outcome=np.full(n, OK, np.uint8), status=np.full(n, 200, np.int16), image=np.zeros(n, np.int32),
+        label=np.zeros(n, np.int16), predicted=np.zeros(n, np.int16), stages=np.zeros((n, len(STAGES)), np.float32),
+    )
+    return Load(plan, rows, {"cpu": [0.1], "problems": {}}, {})
+
+
+@pytest.mark.parametrize("utilisation", [0.3, 0.5, 0.7])
+def test_the_p99_of_a_queue_is_what_theory_says(utilisation: float) -> None:
+    rate = utilisation * 1e6 / SERVICE
+    load = served(Plan(name="md1", model="toy", arrival="poisson", rate=rate, seconds=600, warmup=10, seed=3))
+
+    low, high = latency_interval(load.rows.measured.response_us, 99)
+
+    assert low <= 1e6 * response(99, rate, SERVICE / 1e6) <= high
+
+
+def test_the_capacity_of_a_queue_is_what_theory_says() -> None:
+    effort = Effort(requests=30_000, seconds=100, warmup=5, resolution=0.02)
+
+    def trial(rate: float, number: int) -> bool:
+        seconds = effort.requests / rate
+        plan = planned(rate, number, SLO, effort, model="toy", path="/predict", seed=1)
+        return judge(served(replace(plan, seconds=seconds)), SLO, number).passed
+
+    found = search(trial, start=20, least=1, most=1000, resolution=0.02)
+    theory = capacity(99, SLO.limit_us / 1e6, SERVICE / 1e6)
+
+    # The rule errs on the safe side: a rate that passes is proven, one that fails may still be just within.
+    assert found.low <= theory * 1.01
+    assert found.high >= theory * 0.92
+
+
+def test_late_failed_timed_out_and_dropped_requests_all_miss_the_objective(made: Callable[..., Load]) -> None:
+    outcome = np.full(1000, OK, np.uint8)
+    outcome[:3], outcome[3:5], outcome[5] = FAILED, TIMEOUT, DROPPED
+    done = np.arange(1000) * 10_000 + 2000
+    done[10] += 30_000
+
+    found = judge(made(outcome=outcome, done=done), SLO)
+
+    assert (found.failed, found.timeouts, found.dropped, found.late, found.over) == (3, 2, 1, 1, 7)
+    assert not found.passed  # 1,000 requests bear two
+    assert judge(made(), SLO).passed
+
+
+def test_a_late_generator_takes_the_blame_for_a_failed_probe(made: Callable[..., Load]) -> None:
+    times = np.arange(1000) * 10_000
+
+    found = judge(made(sent=times + 24_000, done=times + 26_000), SLO)
+
+    assert not found.passed
+    assert "send lag is 24.0 ms" in found.blame
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory, bodies: Path) -> Target:
+    return Target(model="toy@1", path="/predict", payloads=bodies, folder=tmp_path_factory.mktemp("capacity"))
+
+
+@pytest.mark.parametrize("rate", [400.0])
+def test_an_overwhelmed_server_costs_less_than_the_whole_probe(fake: Fake, target: Target, rate: float) -> None:
+    from benchmarks.capacity.measure import probe
+
+    effort = Effort(requests=1307, seconds=3, warmup=0.2)
+    with fake("--work", 0.01) as server:  # bears a hundred per second at the very most
+        load = probe(target, server, SLO, effort, rate, 0)
+
+    assert load.generator["stopped_early"]
+    assert len(load.rows) < 0.5 * rate * load.plan.seconds
+    found = judge(load, SLO)
+    assert not found.passed
+    assert found.over > found.allowed
+
+
+def test_a_real_server_is_bracketed_below_its_service_rate_and_a_search_resumes(fake: Fake, target: Target) -> None:
+    slo, effort = Slo(90, 100_000), Effort(requests=64, seconds=0.8, warmup=0.2, resolution=0.5)
+    sent: list[str] = []
+
+    def step(title: str, seconds: float) -> Callable[[dict[str, float]], None]:
+        sent.append(title)
+        return lambda said: None
+
+    with fake("--work", 0.01) as server:
+        found, probes = find_capacity(target, server, slo, effort, start=20, most=400, step=step)
+        count = len(sent)
+        again, _ = find_capacity(target, server, slo, effort, start=20, most=400, step=step)
+
+    assert found.low is not None
+    assert found.low < 1.1 / 0.01
+    assert again == found
+    assert len(sent) == count == len(probes)  # nothing was sent twice
+    told = summary(found, probes, slo)
+    assert told["pass_rate"] == found.low
+    assert told["bound_by"] in ("latency", "generator", "failures")
+
+
+def test_no_answer_is_faster_than_the_queue_it_waited_in(fake: Fake, target: Target) -> None:
+    from benchmarks.capacity.measure import probe
+
+    work = 4000
+    with fake("--work", work / 1e6) as server:
+        load = probe(target, server, Slo(99, 10**6), Effort(requests=100, seconds=1, warmup=0.2), 125.0, 0)
+
+    rows = load.rows
+    assert rows.count(OK) == len(rows)
+    assert np.all(np.sort(rows.done) >= answered(rows.intended, work) - 100)  # clocks of two processes
