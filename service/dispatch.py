@@ -1,48 +1,243 @@
-"""Where work runs: on the event loop when a thread hop would cost more than the work, else on a bounded pool.
+"""Where work runs: on the event loop when a thread hop would cost more than the work, else on a few threads.
 
-Measured on two cores with 16 connections: a linear model answers 2,550 requests/s on the event loop and 1,500 through
-a thread, while 32 images of a small convolutional net (1.5 ms) answer 620/s through threads and 370/s on the loop.
+A model that is quick and gains nothing from company runs on the event loop, without a queue. Any other has a lane
+(`lanes.py`): requests wait there for one turn of the loop, so that those which came together go together, and whenever
+a thread gets free it takes what waits by then, as far as a larger batch was measured to be quicker. Nothing waits for
+company while a thread is idle, unless `max_wait_ms` says so. Threads go to the lane that has had the least of them.
 
-The pool has as many threads as batches may run at once; what waits for one is counted, limited and timed. A batcher
-would replace `infer` here and nothing else: its caller hands over one opened model and images that already fit it,
-and gets probabilities in the same order.
+A request that was given up, or whose deadline has passed, leaves its lane and never reaches the model. A batch that
+fails is run again one request at a time, so that only the guilty one fails.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
+from service.lanes import Job, Lane, Late
 from service.problems import Problem
 from service.settings import Settings
 from service.shelf import Opened
 from service.stopwatch import Stopwatch
 
 T = TypeVar("T")
+Batch = tuple[Lane, list[Job]]
+WATCH_AFTER_S = 0.05  # most answers are ready before it is worth asking whether the client is still there
 
 
 class Dispatch:
-    """A pool of threads with a bounded queue. `waiting` counts what was handed to it and has not come back."""
+    """The threads of one worker, and what waits for them. Used from the event loop only.
+
+    `waiting` counts requests whose body or images are being taken apart on a thread.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.waiting = 0
         self._threads = settings.concurrency
         self._inline_s = settings.inline_ms / 1000
         self._max_waiting = settings.max_waiting
+        self._max_batch = settings.max_batch
+        self._max_wait_s = settings.max_wait_ms / 1000
         self._timeout_s = settings.timeout_s
         self._mean_s = 0.0  # of recent jobs, for Retry-After
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="weighbridge")
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
+        self._lanes: dict[int, Lane] = {}  # by id of the opened model
+        self._active: set[Lane] = set()    # lanes in which something waits
+        self._free = self._threads
+        self._pumping = False              # a turn of `_pump` is scheduled
+        self._wake: asyncio.TimerHandle | None = None
+        self._now_s = 0.0                  # thread time that a lane starts from: that of the least served active lane
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._runners: list[threading.Thread] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def infer(self, opened: Opened, images: NDArray[np.uint8], watch: Stopwatch) -> NDArray[np.float32]:
-        """Probabilities (n, classes) for images (n, height, width, channels)."""
-        return await self.call(lambda: opened.run(images), opened.image_s * len(images), "infer", watch)
+    def lane(self, opened: Opened) -> Lane:
+        """The lane of an opened model."""
+        lane = self._lanes.get(id(opened))
+        if lane is None or lane.opened is not opened:
+            key = opened.card.id, opened.run.name
+            self._lanes = {  # a version that was loaded anew replaces its former self
+                place: other for place, other in self._lanes.items()
+                if (other.opened.card.id, other.opened.run.name) != key or other.queue
+            }
+            lane = self._lanes[id(opened)] = Lane(opened, self._max_batch)
+        return lane
+
+    def depth(self) -> dict[tuple[str, str], int]:
+        """Requests that wait, by (model, runtime)."""
+        return {(lane.opened.card.id, lane.opened.run.name): len(lane.queue) for lane in self._lanes.values()}
+
+    async def infer(
+        self,
+        opened: Opened,
+        images: NDArray[np.uint8],
+        watch: Stopwatch,
+        *,
+        deadline_ns: int | None = None,
+        receive: Receive | None = None,
+    ) -> NDArray[np.float32]:
+        """Probabilities (n, classes) for images (n, height, width, channels) that fit the model.
+
+        Problem "answer-timeout" when the deadline (of perf_counter_ns) passes, "overloaded" when too much waits
+        already. With `receive`, a client that leaves meanwhile ends the wait with ClientDisconnect.
+        """
+        if deadline_ns is not None and time.perf_counter_ns() >= deadline_ns:
+            raise self._late(deadline_ns, watch)
+        lane = self.lane(opened)
+        count = len(images)
+        if not lane.queue and not (count < self._max_batch and lane.curve.pays()) and (
+            lane.curve.expected_s(count) <= self._inline_s
+        ):
+            began = time.perf_counter_ns()
+            result = opened.run(images)
+            watch.mark("infer")
+            lane.curve.learn(count, (time.perf_counter_ns() - began) / 1e9)
+            return result
+        if len(lane.queue) >= self._max_waiting:
+            raise self._overloaded(lane)
+        return await self._wait(lane, images, watch, deadline_ns, receive)
+
+    async def _wait(
+        self, lane: Lane, images: NDArray[np.uint8], watch: Stopwatch, deadline_ns: int | None, receive: Receive | None
+    ) -> NDArray[np.float32]:
+        loop = self._loop = asyncio.get_running_loop()
+        ends_ns = deadline_ns or time.perf_counter_ns() + int(self._timeout_s * 1e9)
+        job = Job(images, loop.create_future(), ends_ns)
+        if not lane.queue:
+            lane.served_s = max(lane.served_s, self._now_s)  # a lane that slept has not saved up turns
+            self._active.add(lane)
+        lane.add(job)
+        self._pump_soon()
+        job.alarm = loop.call_later(WATCH_AFTER_S, self._watch, lane, job, receive)
+        try:
+            result, started, ended, batch = await job.future
+        except Late:
+            raise self._late(ends_ns, watch) from None
+        finally:
+            lane.drop(job)
+            job.alarm.cancel()
+            if job.watcher is not None:
+                job.watcher.cancel()
+        watch.mark("queue", started)
+        watch.mark("infer", ended)
+        watch.mark("queue")
+        watch.batch = batch
+        return result  # type: ignore[no-any-return]
+
+    def _watch(self, lane: Lane, job: Job, receive: Receive | None) -> None:
+        """This takes long: wait for the deadline, and for the client to leave."""
+        loop = asyncio.get_running_loop()
+
+        def late() -> None:
+            lane.drop(job)
+            if not job.future.done():
+                job.future.set_exception(Late())
+
+        async def gone() -> None:
+            assert receive is not None
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            lane.drop(job)
+            if not job.future.done():
+                job.future.set_exception(ClientDisconnect())
+
+        job.alarm = loop.call_later(max(0, job.deadline_ns - time.perf_counter_ns()) / 1e9, late)
+        if receive is not None:
+            job.watcher = loop.create_task(gone())
+
+    def _pump_soon(self) -> None:
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Hand batches to threads as long as there are both."""
+        self._pumping = False
+        while self._free and self._active:
+            lane = min(self._active, key=lambda each: each.served_s)
+            self._now_s = lane.served_s
+            fair = math.ceil(lane.images / self._free)  # idle threads share what waits
+            limit = lane.curve.limit(min(fair, self._max_batch))
+            if self._max_wait_s and self._waits_on(lane):
+                return
+            batch = self._alive(lane.take(limit))
+            if not lane.queue:
+                self._active.discard(lane)
+            if not batch:
+                continue
+            expected_s = lane.curve.expected_s(sum(job.count for job in batch))
+            lane.served_s += expected_s
+            if expected_s <= self._inline_s and not self._active:
+                self._done(lane, batch, *_run(lane, batch), pump=False)
+                continue
+            self._free -= 1
+            if not self._runners:
+                self._start()
+            self._batches.put((lane, batch))
+
+    def _waits_on(self, lane: Lane) -> bool:
+        """Whether a lane that could still fill a better batch should give it the time to."""
+        first = next(iter(lane.queue))
+        wanted = lane.curve.limit(self._max_batch)
+        if lane.images >= wanted or not lane.curve.pays():
+            return False
+        waited_s = (time.perf_counter_ns() - first.entered_ns) / 1e9
+        if waited_s >= self._max_wait_s:
+            return False
+        if self._wake is None or self._wake.when() <= asyncio.get_running_loop().time():
+            self._wake = asyncio.get_running_loop().call_later(self._max_wait_s - waited_s, self._pump_soon)
+        return True
+
+    def _alive(self, batch: list[Job]) -> list[Job]:
+        now = time.perf_counter_ns()
+        for job in batch:
+            if job.deadline_ns <= now and not job.future.done():
+                job.future.set_exception(Late())
+        return [job for job in batch if not job.future.done()]
+
+    def _done(
+        self, lane: Lane, batch: list[Job], results: list[Any], started: int, ended: int, *, pump: bool = True
+    ) -> None:
+        count = sum(job.count for job in batch)
+        lane.curve.learn(count, (ended - started) / 1e9)
+        for job, result in zip(batch, results, strict=True):
+            if job.future.done():
+                continue
+            if isinstance(result, Exception):
+                job.future.set_exception(result)
+            else:
+                job.future.set_result((result, started, ended, count))
+        if pump:
+            self._free += 1
+            if self._active:
+                self._pump_soon()
+
+    def _start(self) -> None:
+        for place in range(self._threads):
+            runner = threading.Thread(target=self._runs, name=f"infer-{place}", daemon=True)
+            runner.start()
+            self._runners.append(runner)
+
+    def _runs(self) -> None:
+        while (task := self._batches.get()) is not None:
+            lane, batch = task
+            found = _run(lane, batch)
+            assert self._loop is not None
+            try:
+                self._loop.call_soon_threadsafe(self._done, lane, batch, *found)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                return
 
     async def call(self, work: Callable[[], T], expected_s: float, stage: str, watch: Stopwatch) -> T:
         """Run `work`; its time goes to `stage`, the wait for a thread and for the event loop to "queue".
@@ -55,18 +250,13 @@ class Dispatch:
             watch.mark(stage)
             return result
         if self.waiting >= self._max_waiting:
-            raise self._overloaded()
+            raise self._overloaded(None)
         self.waiting += 1
         try:
             async with asyncio.timeout(self._timeout_s):
                 result, started, ended = await asyncio.get_running_loop().run_in_executor(self._pool, _timed, work)
         except TimeoutError:
-            raise Problem(
-                "answer-timeout",
-                f"no result after {self._timeout_s:g} s",
-                limit=self._timeout_s,
-                cure="send fewer images at once, or raise WEIGHBRIDGE_TIMEOUT_S on the server",
-            ) from None
+            raise self._late(watch.started + int(self._timeout_s * 1e9), watch) from None
         finally:
             self.waiting -= 1
         self._mean_s += 0.1 * ((ended - started) / 1e9 - self._mean_s)
@@ -77,17 +267,48 @@ class Dispatch:
 
     def close(self) -> None:
         """Let running work end and drop what has not started."""
+        for _ in self._runners:
+            self._batches.put(None)
+        for runner in self._runners:
+            runner.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _overloaded(self) -> Problem:
-        drain_s = max(1, math.ceil(self.waiting * self._mean_s / self._threads))
+    def _late(self, deadline_ns: int, watch: Stopwatch) -> Problem:
+        limit_s = round((deadline_ns - watch.started) / 1e9, 3)
+        return Problem(
+            "answer-timeout",
+            f"no result after {limit_s:g} s",
+            limit=limit_s,
+            cure="send fewer images at once, allow more time with the header Request-Timeout, or raise "
+            "WEIGHBRIDGE_TIMEOUT_S on the server",
+        )
+
+    def _overloaded(self, lane: Lane | None) -> Problem:
+        waiting = self.waiting if lane is None else len(lane.queue)
+        left_s = self.waiting * self._mean_s + sum(each.backlog_s() for each in self._active)
+        drain_s = max(1, math.ceil(left_s / self._threads))
         return Problem(
             "overloaded",
-            f"{self.waiting} requests are waiting for {self._threads} threads",
+            f"{waiting} requests are waiting for {self._threads} threads",
             limit=self._max_waiting,
             cure=f"try again in {drain_s} s",
             retry_after_s=drain_s,
         )
+
+
+def _run(lane: Lane, batch: list[Job]) -> tuple[list[Any], int, int]:
+    """Per job its probabilities or the exception that it alone caused; when it started, when it ended."""
+    run = lane.opened.run
+    started = time.perf_counter_ns()
+    try:
+        counts = [job.count for job in batch]
+        found = run(batch[0].images if len(batch) == 1 else np.concatenate([job.images for job in batch]))
+        if len(found) != sum(counts):
+            raise ValueError(f"{sum(counts)} images gave {len(found)} rows")
+        results: list[Any] = [found] if len(batch) == 1 else np.split(found, np.cumsum(counts[:-1]))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the request that caused it
+        results = [error] if len(batch) == 1 else [_run(lane, [job])[0][0] for job in batch]
+    return results, started, time.perf_counter_ns()
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, int, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
@@ -13,6 +14,12 @@ from service.problems import Problem
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+# What curl, browsers and the usual libraries send. Whatever looks different goes to the parser that knows all forms.
+USUAL_TYPE = re.compile(r"multipart/form-data; boundary=([\w-]{1,70})", re.ASCII)
+USUAL_HEAD = re.compile(
+    rb'Content-Disposition: form-data; name="([\w.-]+)"(?:; filename="([\w. -]*)")?'
+    rb"(?:\r\nContent-Type: [\w/+.-]+)?\r\n\r\n"
+)
 CURE = "send it as `curl -F image=@file` does: a boundary in Content-Type, every part named, the last boundary closed"
 
 
@@ -22,7 +29,7 @@ class Part:
 
     name: str = ""
     filename: str | None = None
-    data: bytearray = field(default_factory=bytearray)
+    data: bytes = b""
 
     def text(self) -> str:
         """The value of a plain field."""
@@ -34,6 +41,39 @@ class Part:
 
 def parse_form(body: bytes, content_type: str, *, max_parts: int) -> list[Part]:
     """The parts of `body` in order. Problem "bad-multipart", or "too-many-images" beyond `max_parts`."""
+    found = quick_form(body, content_type)
+    return found if found is not None and len(found) <= max_parts else full_form(body, content_type, max_parts)
+
+
+def quick_form(body: bytes, content_type: str) -> list[Part] | None:
+    """The parts of a form as almost every client writes it, found at the speed of memchr; None for any other."""
+    kind = USUAL_TYPE.fullmatch(content_type)
+    if kind is None:
+        return None
+    delimiter = b"\r\n--" + kind[1].encode()
+    width = len(delimiter)
+    at = width
+    if not body.startswith(delimiter[2:]) or body[at - 2 : at] != b"\r\n":
+        return None
+    parts: list[Part] = []
+    while (head := USUAL_HEAD.match(body, at)) is not None:
+        start = head.end()
+        end = body.find(delimiter, start)
+        if end < 0:
+            return None
+        filename = head[2]
+        parts.append(Part(head[1].decode(), None if filename is None else filename.decode(), body[start:end]))
+        at = end + width + 2
+        after = body[at - 2 : at]
+        if after == b"--" and body[at:] in (b"", b"\r\n"):
+            return parts
+        if after != b"\r\n":
+            return None
+    return None
+
+
+def full_form(body: bytes, content_type: str, max_parts: int) -> list[Part]:
+    """The parts of any form."""
     reader = _Reader(max_parts)
     try:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
@@ -58,6 +98,7 @@ class _Reader:
         self._max_parts = max_parts
         self._header = bytearray()
         self._value = bytearray()
+        self._data = bytearray()
 
     def callbacks(self) -> MultipartCallbacks:
         return {
@@ -66,7 +107,8 @@ class _Reader:
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
             "on_headers_finished": self._named,
-            "on_part_data": lambda data, start, end: self.parts[-1].data.extend(data[start:end]),
+            "on_part_data": lambda data, start, end: self._data.extend(data[start:end]),
+            "on_part_end": self._end_part,
             "on_end": self._end,
         }
 
@@ -92,6 +134,10 @@ class _Reader:
     def _named(self) -> None:
         if not self.parts[-1].name:
             raise FormParserError(f"part {len(self.parts)} has no name")
+
+    def _end_part(self) -> None:
+        self.parts[-1].data = bytes(self._data)
+        self._data.clear()
 
     def _end(self) -> None:
         self.ended = True

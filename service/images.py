@@ -40,7 +40,7 @@ PNG_SIZE = slice(16, 24)  # width and height in IHDR, which is always the first 
 MODES = {1: "L", 3: "RGB"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
     """`pixels` uint8 (height, width, channels) in the model's shape; `original` is (width, height) when scaled."""
 
@@ -64,6 +64,10 @@ def decode(data: bytes, spec: InputSpec, *, max_pixels: int, resize: Resize) -> 
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             _check_size(image.size, spec, max_pixels, resize)
             upright = _upright(image)
+            if upright.mode == "L" and spec.channels == 1 and upright.size == (spec.width, spec.height) and (
+                "transparency" not in upright.info
+            ):  # what most clients of a grey model send; the steps below would do nothing, slowly
+                return Decoded(np.frombuffer(upright.tobytes(), np.uint8).reshape(spec.shape), None)
             return _fit(_flatten(upright, MODES[spec.channels]), spec, resize)
     except Problem:
         raise

@@ -3,11 +3,13 @@
     Observed   request id, Server-Timing and the security headers on every answer; metrics and the access log after it
     Enveloped  whatever goes wrong below becomes problem JSON; nothing escapes, nothing hangs
     Limited    a body that is announced or turns out too large, or too slow, is refused without being kept
+    Short      the one address that must be quick is found without asking every route
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -16,6 +18,7 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
@@ -25,6 +28,7 @@ from service.settings import Settings
 from service.visit import KEY, Visit
 
 logger = logging.getLogger("weighbridge")
+DRAIN_S = 5.0  # how long the rest of a refused body is listened to
 CLIENT_GONE = 499  # nginx's number for a client that left; only the metrics see it
 SAFE = [(b"x-content-type-options", b"nosniff")]  # what a browser must know of pages is in browse.py
 
@@ -42,7 +46,7 @@ class Observed:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        visit = scope[KEY] = Visit(_header(scope, b"x-request-id"))
+        visit = scope[KEY] = Visit(dict(scope["headers"]))
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -99,7 +103,19 @@ class Enveloped:
         if visit.status:  # the answer has begun; there is no way to take it back
             return
         self.metrics.problems.labels(problem.slug).inc()
-        await problem.response(visit.id, errors)(scope, receive, send)
+        answer = problem.response(visit.id, errors)
+        if not visit.unread:
+            await answer(scope, receive, send)
+            return
+        # A client that is still sending would see its connection reset instead of the answer, so: answer, then listen
+        # until it has understood, and only then end the answer.
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                    pass
+        await send({"type": "http.response.body", "body": b""})
 
 
 class Limited:
@@ -115,42 +131,73 @@ class Limited:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = _header(scope, b"content-length")
+        visit: Visit = scope[KEY]
+        announced = visit.sent.get(b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > self.max_bytes:
-            raise self._too_large(f"{announced} bytes were announced")
+            visit.unread = True
+            raise self._too_large(f"{int(announced)} bytes were announced")
         seen = 0
-        complete = False
-        deadline = asyncio.get_running_loop().time() + self.timeout_s
+        complete = late = False
+        alarm: asyncio.TimerHandle | None = None
+
+        def ring(reader: asyncio.Task[object]) -> None:
+            nonlocal late
+            late = True
+            reader.cancel()
 
         async def counted() -> Message:
-            nonlocal seen, complete
+            nonlocal seen, complete, alarm
             if complete:  # what comes now is the client leaving, and it may take its time
                 return await receive()
+            if alarm is None:  # asyncio.timeout around every piece would cost as much as a small model
+                reader = asyncio.current_task()
+                assert reader is not None
+                alarm = asyncio.get_running_loop().call_later(self.timeout_s, ring, reader)
             try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                raise Problem("read-timeout", f"the body did not arrive within {self.timeout_s:g} s",
-                              limit=self.timeout_s, cure="send it faster, or in smaller requests") from None
+                message = await receive()
+            except asyncio.CancelledError:
+                if late and (task := asyncio.current_task()) is not None:
+                    task.uncancel()
+                    visit.unread = True
+                    raise Problem("read-timeout", f"the body did not arrive within {self.timeout_s:g} s",
+                                  limit=self.timeout_s, cure="send it faster, or in smaller requests") from None
+                raise
             seen += len(message.get("body", b""))
             complete = not message.get("more_body", False)
+            if complete:
+                alarm.cancel()
             if seen > self.max_bytes:
+                visit.unread = not complete
                 raise self._too_large(f"more than {self.max_bytes} bytes came")
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     def _too_large(self, detail: str) -> Problem:
         return Problem("body-too-large", f"{detail}, the limit is {self.max_bytes}", limit=self.max_bytes,
                        cure="send fewer or smaller images, or raise WEIGHBRIDGE_MAX_BODY_BYTES on the server")
 
 
-def _header(scope: Scope, name: bytes) -> str | None:
-    for key, value in scope["headers"]:
-        if key == name:
-            text: str = value.decode("latin-1")
-            return text
-    return None
+class Short:
+    """Hands requests for one route straight to its endpoint."""
+
+    def __init__(self, app: ASGIApp, *, route: Route) -> None:
+        self.app = app
+        self.route = route
+        self.path = route.path
+        self.endpoint: ASGIApp = route.endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"] == self.path and scope["method"] == "POST":
+            scope["route"] = self.route
+            await self.endpoint(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def _bounded_method(method: str) -> str:

@@ -23,7 +23,8 @@ from service.state import State
 
 ROUTES = (
     Route("/", index),
-    Route("/predict", predict, methods=["POST"]),
+PREDICT = Route("/predict", Predict(), methods=["POST"])
+    PREDICT,
     Route("/evaluate", evaluate, methods=["POST"]),
     Route("/models", models),
     Route("/models/{name}", model),
@@ -62,3 +63,4 @@ def build(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: unrouted},
         lifespan=lifespan,
     )
+            Middleware(Short, route=PREDICT),

@@ -126,9 +126,17 @@ class Settings:
         default=0.5,
         metadata=_row(_number(0, 1000), "work expected to be shorter runs on the event loop: a thread hop costs more"),
     )
+    max_batch: int = field(
+        default=32,
+        metadata=_row(_whole(1, 4096), "images of several requests that may share one call; 1 turns batching off"),
+    )
+    max_wait_ms: float = field(
+        default=0.0,
+        metadata=_row(_number(0, 1000), "how long an idle thread waits for a batch to fill, where batching pays"),
+    )
     max_waiting: int = field(
         default=256,
-        metadata=_row(_whole(1, 100_000), "requests that may wait for a thread before new ones get 503"),
+        metadata=_row(_whole(1, 100_000), "requests that may wait for one model before new ones get 503"),
     )
     timeout_s: float = field(
         default=30.0,

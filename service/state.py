@@ -10,6 +10,7 @@ from typing import Self
 
 from starlette.requests import Request
 
+from service.answer import Face
 from service.dispatch import Dispatch
 from service.images import rehearse
 from service.keeper import Keeper
@@ -37,6 +38,7 @@ class State:
     split_problems: list[str] = field(default_factory=list)
     evaluating: int = 0
     evaluation_s: float = 1.0  # what the last one took, for Retry-After
+    faces: dict[int, Face] = field(default_factory=dict)  # what each opened model shows in an answer, by its id
 
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> Self:

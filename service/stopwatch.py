@@ -6,6 +6,8 @@
     queue    waiting for a thread, and for the event loop afterwards
     infer    in the runtime
     encode   from probabilities to the bytes of the answer
+
+Where requests may have shared a call, `batch` says how many images it had.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ STAGES = ("read", "parse", "decode", "queue", "infer", "encode")
 class Stopwatch:
     """Each `mark` gives the time since the one before to a stage, so no time is lost and none counts twice."""
 
-    __slots__ = ("_last", "ns", "started")
+    __slots__ = ("_last", "batch", "ns", "started")
 
     def __init__(self) -> None:
+        self.batch = 0  # images in the call of the runtime, where the request waited for one
         self.started = self._last = time.perf_counter_ns()
         self.ns = dict.fromkeys(STAGES, 0)
 
@@ -32,6 +35,9 @@ class Stopwatch:
 
     def header(self) -> str:
         """The Server-Timing value: milliseconds with microsecond digits; `total` is the sum of the printed parts."""
-        parts = {stage: round(ns / 1000) for stage, ns in self.ns.items()}
-        parts["total"] = sum(parts.values())
-        return ", ".join(f"{name};dur={us / 1000:.3f}" for name, us in parts.items())
+        us = [(ns + 500) // 1000 for ns in self.ns.values()]
+        text = LINE % (*[each / 1000 for each in us], sum(us) / 1000)
+        return f'{text}, batch;desc="{self.batch}"' if self.batch else text
+
+
+LINE = ", ".join(f"{stage};dur=%.3f" for stage in (*STAGES, "total"))

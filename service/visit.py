@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from typing import Any
 
 from starlette.requests import Request
@@ -11,17 +11,20 @@ from starlette.requests import Request
 from service.stopwatch import Stopwatch
 
 KEY = "weighbridge.visit"
-SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class Visit:
     """Made by the outermost middleware, kept in the ASGI scope."""
 
-    __slots__ = ("headers", "id", "images", "model", "runtime", "status", "watch")
+    __slots__ = ("headers", "id", "images", "model", "runtime", "sent", "status", "unread", "watch")
 
-    def __init__(self, asked_id: str | None = None) -> None:
+    def __init__(self, sent: dict[bytes, bytes]) -> None:
         self.watch = Stopwatch()
-        self.id = asked_id if asked_id and SANE.fullmatch(asked_id) else secrets.token_hex(8)
+        self.sent = sent  # the request's headers
+        asked = sent.get(b"x-request-id")
+        self.id = asked.decode() if asked and SANE.fullmatch(asked) else f"{random.getrandbits(64):016x}"
+        self.unread = False  # the rest of a refused body is still to come
         self.status = 0
         self.images = 0
         self.model: str | None = None    # name@version, set once it is known to exist

@@ -47,6 +47,7 @@ class PredictRequest(_Request):
     model: str | None = Field(default=None, description="`name` (its newest ready version) or `name@version`")
     runtime: str | None = Field(default=None, description="one of the model's usable runtimes")
     top_k: int | None = Field(default=None, ge=1, description="labels per image, at most the model's classes")
+    resize: Literal["fit", "exact"] | None = Field(default=None, description="for encoded images; else as the server")
     image: Item = None
     images: list[Item] | None = Field(default=None, min_length=1)
 

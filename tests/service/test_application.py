@@ -59,7 +59,7 @@ def slow_down(worker: Any) -> None:
     opened = worker.shelf.find(None).opened
     slow = SimpleNamespace(**{**vars(opened["onnxruntime"]), "image_s": 1.0})  # too long for the event loop
     slow.run = Mock(wraps=slow.run, side_effect=lambda images: time.sleep(0.5))
-    slow.run.name = "onnxruntime"
+    slow.run.name, slow.run.device = "onnxruntime", "cpu"
     opened["onnxruntime"] = slow
 
 

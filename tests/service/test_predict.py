@@ -140,7 +140,8 @@ def test_a_batch_in_which_every_image_is_bad_is_a_problem_that_lists_them(http: 
 def test_stages_of_server_timing_add_up_to_the_total_exactly(http: httpx.Client) -> None:
     header = http.post("/predict", files={"image": PNG}).headers["server-timing"]
 
-    stages = {name: round(float(ms) * 1000) for name, ms in (part.split(";dur=") for part in header.split(", "))}
+    timed = [part.split(";dur=") for part in header.split(", ") if ";dur=" in part]
+    stages = {name: round(float(ms) * 1000) for name, ms in timed}
     total = stages.pop("total")
     assert list(stages) == ["read", "parse", "decode", "queue", "infer", "encode"]
     assert total == sum(stages.values()) > 0

@@ -1,0 +1,124 @@
+"""What waits for one opened model, and what its calls were measured to cost: the batcher's memory. Starts no threads.
+
+A batch pays only as far as the model's own calls say so. `Curve` keeps, per power of two, the seconds per image that
+real calls of about that size took; `limit` is the size that was quickest per image so far, or the next size that has
+not been tried and could be filled. A size that lost is forgotten slowly, so that it is tried again some day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.shelf import Opened
+
+LEARN = 0.2         # weight of the newest call
+FORGET = 0.9999     # per decision that passed a size over
+MARGIN = 0.97       # a larger batch must be quicker per image by 3 %: it makes its first image wait
+QUEUEING_S = 40e-6  # what a future, a second turn of the event loop and a stack of images cost a request
+
+
+class Curve:
+    """Seconds per image by size of the call: entry i for 2**i to 2**(i + 1) - 1 images; None where none was made."""
+
+    __slots__ = ("_max_batch", "image_s")
+
+    def __init__(self, image_s: float, max_batch: int) -> None:
+        self.image_s: list[float | None] = [image_s, *[None] * (max_batch.bit_length() - 1)]
+        self._max_batch = max_batch
+
+    def learn(self, count: int, seconds: float) -> None:
+        """A call of `count` images took `seconds`."""
+        place = min(count.bit_length(), len(self.image_s)) - 1
+        known, found = self.image_s[place], seconds / count
+        self.image_s[place] = found if known is None else known + LEARN * (found - known)
+
+    def expected_s(self, count: int) -> float:
+        """How long a call of `count` images will take, by the nearest size that is known."""
+        place = min(count.bit_length(), len(self.image_s)) - 1
+        while (each := self.image_s[place]) is None:
+            place -= 1
+        return each * count
+
+    def pays(self) -> bool:
+        """Whether waiting for company can save more than it costs; a curve that is unknown might fall to a half."""
+        alone = self.image_s[0] or 0.0
+        best = min((each for each in self.image_s[1:] if each is not None), default=alone / 2)
+        return len(self.image_s) > 1 and alone - best > max(QUEUEING_S, (1 - MARGIN) * alone)
+
+    def limit(self, waiting: int) -> int:
+        """The most images that the next call should take when `waiting` could be taken."""
+        best, size = self.image_s[0] or 0.0, 1
+        for place in range(1, min(waiting, self._max_batch).bit_length()):
+            each = self.image_s[place]
+            if each is None:
+                return int(2**place)
+            if each < best * MARGIN:
+                best, size = each, int(2 ** (place + 1)) - 1
+            else:
+                self.image_s[place] = each * FORGET
+        return min(size, self._max_batch)
+
+
+class Late(Exception):  # noqa: N818 - not an error of the model
+    """The deadline of a job has passed."""
+
+
+class Job:
+    """The images of one request that wait for a model; `future` gives (probabilities, started, ended, batch)."""
+
+    __slots__ = ("alarm", "count", "deadline_ns", "entered_ns", "future", "images", "watcher")
+
+    def __init__(self, images: NDArray[np.uint8], future: asyncio.Future[Any], deadline_ns: int) -> None:
+        self.images = images
+        self.count = len(images)
+        self.future = future
+        self.entered_ns = time.perf_counter_ns()
+        self.deadline_ns = deadline_ns  # of perf_counter_ns; later than that, nobody wants the answer
+        self.alarm: asyncio.TimerHandle | None = None
+        self.watcher: asyncio.Task[None] | None = None
+
+
+class Lane:
+    """One opened model's queue, in order of arrival. `served_s` is the thread time it has had, for fairness."""
+
+    __slots__ = ("curve", "images", "opened", "queue", "served_s")
+
+    def __init__(self, opened: Opened, max_batch: int) -> None:
+        self.opened = opened
+        self.curve = Curve(opened.image_s, max_batch)
+        self.queue: OrderedDict[Job, None] = OrderedDict()
+        self.images = 0  # in the queue
+        self.served_s = 0.0
+
+    def add(self, job: Job) -> None:
+        """Wait at the end."""
+        self.queue[job] = None
+        self.images += job.count
+
+    def drop(self, job: Job) -> None:
+        """Leave the queue, wherever in it; nothing happens when the job is not there any more."""
+        if job in self.queue:
+            del self.queue[job]
+            self.images -= job.count
+
+    def take(self, limit: int) -> list[Job]:
+        """The first jobs, as many as fit into `limit` images; at least one, since a request is never split."""
+        batch: list[Job] = []
+        count = 0
+        while self.queue and (not batch or count + next(iter(self.queue)).count <= limit):
+            job, _ = self.queue.popitem(last=False)
+            batch.append(job)
+            count += job.count
+        self.images -= count
+        return batch
+
+    def backlog_s(self) -> float:
+        """Thread time that the queue will take."""
+        size = self.curve.limit(self.images) if self.images else 1
+        return self.images / size * self.curve.expected_s(size)
