@@ -21,6 +21,8 @@ MIN_ANSWERED_SHARE = 0.95  # of the offered rate, answered within the time; belo
 MAX_LAG_SHARE = 0.05      # of the response-time p99
 MIN_LAG_US = 1000         # a late start below this never invalidates
 MAX_FAILED_SHARE = 0.01
+DELAYED_ACK_US = (38_000, 48_000)  # where Linux lets an acknowledgement wait for company
+DELAYED_SHARE = 0.05      # of the answers in that window, from which on it is no chance
 ENOUGH_FOR_P99 = 662      # requests; fewer cannot bound a p99 with 99 % confidence
 
 
@@ -130,6 +132,23 @@ def failures(load: Load) -> Finding | None:
                    "read the server's log in the run folder", invalid=failed > MAX_FAILED_SHARE * len(rows))
 
 
+def delayed_ack(load: Load) -> Finding | None:
+    """Answers pile up near 40 ms and not around it: Nagle's algorithm waits for a delayed acknowledgement."""
+    service = load.rows.measured.succeeded.service_us
+    if not len(service):
+        return None
+    low, high = DELAYED_ACK_US
+    width = high - low
+    inside = np.count_nonzero((service >= low) & (service < high))
+    beside = np.count_nonzero((service >= low - width) & (service < high + width)) - inside
+    if inside < DELAYED_SHARE * len(service) or inside < 4 * beside:
+        return None
+    return Finding("delayed-ack", f"{inside / len(service):.0%} of the answers took {low / 1000:.0f} to "
+                                  f"{high / 1000:.0f} ms, and hardly any a little less or more: that is how long TCP "
+                                  "waits with an acknowledgement, not how long the server worked",
+                   "set TCP_NODELAY in the server, or write header and body at once", invalid=False)
+
+
 def few_requests(load: Load) -> Finding | None:
     """Too few for the tail."""
     count = len(load.rows.measured.succeeded)
@@ -140,5 +159,6 @@ def few_requests(load: Load) -> Finding | None:
 
 
 CHECKS: tuple[Callable[[Load], Finding | None], ...] = (
-    nothing_succeeded, generator_cpu, send_rate, send_lag, dropped, saturated, failures, few_requests,
+    nothing_succeeded, generator_cpu, send_rate, send_lag, dropped, saturated, failures, delayed_ack,
+    few_requests,
 )

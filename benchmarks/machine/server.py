@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +61,9 @@ class Server:
 @contextmanager
 def serving(
     *, root: Path, log: Path, runtime: str = "onnxruntime", threads: int = 1, cores: tuple[int, ...] = (),
-    command: Sequence[str] = COMMAND,
+    command: Sequence[str] = COMMAND, settings: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Run the service on the models under `root` for the length of a `with` block.
+    """Run the service on the models under `root` for the length of a `with` block; `settings` are more variables.
 
     Raises ServerError when it ends or stays silent before it is ready.
     """
@@ -75,6 +75,7 @@ def serving(
             "WEIGHBRIDGE_MODELS": str(root.resolve()),
             "WEIGHBRIDGE_RUNTIME": runtime,
             "WEIGHBRIDGE_THREADS": str(threads),
+            **(settings or {}),
         }
         begun = time.monotonic()
         process = start([part.format(port=port) for part in command], log=log, cores=cores, environment=environment)

@@ -15,8 +15,10 @@ class MicroError(RuntimeError):
     """The micro-benchmarks failed; the message ends with what pytest said."""
 
 
-def run_micro(settings: Settings, output: Path, *, log: Path, cores: tuple[int, ...]) -> None:
-    """Write pytest-benchmark's JSON file, with the raw timings, to `output`."""
+def run_micro(
+    settings: Settings, output: Path, *, log: Path, cores: tuple[int, ...], only: str | None = None
+) -> None:
+    """Write pytest-benchmark's JSON file, with the raw timings, to `output`; `only` selects tests as pytest's -k."""
     unfinished = output.with_suffix(".unfinished")
     command = [
         sys.executable, "-m", "pytest", "benchmarks/micro", "-q", "-p", "no:cacheprovider",
@@ -24,7 +26,7 @@ def run_micro(settings: Settings, output: Path, *, log: Path, cores: tuple[int, 
         "--benchmark-min-rounds=50", "--benchmark-disable-gc", "--benchmark-warmup=on",
         "--benchmark-warmup-iterations=200", "--benchmark-quiet",
         f"--weigh-root={settings.root}", f"--weigh-runtime={settings.runtime}", f"--weigh-threads={settings.threads}",
-        *(f"--weigh-model={glob}" for glob in settings.models),
+        *(f"--weigh-model={glob}" for glob in settings.models), *(["-k", only] if only else []),
     ]
     process = start(command, log=log, cores=cores, cwd=ROOT)
     try:

@@ -23,11 +23,14 @@ options.add_argument("--fail-every", type=int, default=0, help="every n-th answe
 options.add_argument("--silent-every", type=int, default=0, help="every n-th request is never answered")
 options.add_argument("--slow-from", type=int, default=0, help="from the n-th request on, answers take --slow seconds")
 options.add_argument("--slow", type=float, default=1.0, help="seconds, without blocking others")
+options.add_argument("--cache", action="store_true", help="bodies seen before are answered without working")
+options.add_argument("--delayed-ack-every", type=int, default=0, help="every n-th answer comes 41 ms late")
 options.add_argument("--refuse", action="store_true", help="end at once with an error")
 args = options.parse_args()
 
 EVALUATION = {"correct": 150, "count": 200, "accuracy": 0.75, "interval": {"low": 0.686, "high": 0.805}}
 seen, first, stalled = 0, 0.0, False
+remembered: set[bytes] = set()
 
 
 def due(every: int) -> bool:
@@ -47,7 +50,11 @@ async def answer(body: bytes) -> tuple[int, bytes] | None:
     if due(args.fail_every):
         return 503, b'{"error": "busy"}'
     label = (body[0] + due(args.wrong_every)) % 10 if body else 0
-    time.sleep(args.work)
+    if not (args.cache and body in remembered):
+        time.sleep(args.work)
+    remembered.add(body)
+    if due(args.delayed_ack_every):
+        await asyncio.sleep(0.041)
     if args.slow_from and mine >= args.slow_from:
         await asyncio.sleep(args.slow)
     return 200, json.dumps({"predictions": [{"label": str(label), "index": label, "probability": 1.0}]}).encode()

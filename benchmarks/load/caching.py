@@ -1,0 +1,40 @@
+"""Whether a server answers from memory: the same load twice, once with different images, once with always the same.
+
+A server that caches is fast for whoever asks twice, and a benchmark asks twice all the time. LoadGen calls this audit
+performance_issue_unique and performance_issue_same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.load.audit import Finding
+from benchmarks.load.plan import Plan
+from benchmarks.load.stored import Load
+
+SUSPICIOUS = 0.8   # of the time that different images take, at the median; caches save far more, noise far less
+ENOUGH = 100       # answers of each kind
+
+
+def caching_plans(rate: float, images: int, *, model: str, path: str, seed: int, seconds: float) -> tuple[Plan, Plan]:
+    """Two loads alike but for their images. The first carries no image twice, so it is no longer than they last."""
+    seconds = round(min(seconds, 0.8 * images / rate), 3)
+    different, same = (
+        Plan(name=name, model=model, path=path, arrival="poisson", rate=round(rate, 1), seconds=seconds, warmup=0.0,
+             seed=seed, same_image=name == "same-image")
+        for name in ("different-images", "same-image")
+    )
+    return different, same
+
+
+def answers_from_memory(different: Load, same: Load) -> Finding | None:
+    """A finding where one image again and again is answered markedly faster than different ones."""
+    slow, fast = different.rows.succeeded, same.rows.succeeded
+    if min(len(slow), len(fast)) < ENOUGH:
+        return Finding("cache-unknown", "too few answers to tell whether the server caches",
+                       "measure for longer", invalid=False)
+    ratio = float(np.median(fast.service_us) / np.median(slow.service_us))
+    if ratio >= SUSPICIOUS:
+        return None
+    return Finding("cache", f"one image again and again takes {ratio:.0%} of the time of different ones: the server "
+                            "seems to answer from memory", "switch the cache off; it flatters every other figure")

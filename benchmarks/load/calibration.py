@@ -1,0 +1,57 @@
+"""What this generator can do on this machine: its floor, and the highest rate at which it still keeps its schedule.
+
+Measured against a server that does nothing. No latency below the floor can be told apart from the generator's own
+work, and no capacity near the highest rate says anything about a server.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load.audit import audit
+from benchmarks.load.generator import Progress, send
+from benchmarks.load.plan import Plan
+from benchmarks.load.summary import summarise
+from benchmarks.machine.cores import Cores
+from benchmarks.machine.server import serving
+from service.card import write_atomically
+
+COMMAND = (sys.executable, str(Path(__file__).with_name("null_server.py")), "--port", "{port}")
+RATES = tuple(250.0 * 2**k for k in range(8))  # 250/s to 32,000/s
+FLOOR_REQUESTS = 700
+
+
+def calibrate(
+    folder: Path, payloads: Path, cores: Cores, *, seconds: float = 1.5, progress: Progress = lambda _: None
+) -> dict[str, Any]:
+    """`{"floor_p50_us", "floor_p99_us", "most_rate", "limited_by"}`; once per folder, read back after that.
+
+    `most_rate` is None where not even the lowest rate was kept.
+    """
+    stored = folder / "calibration.json"
+    if stored.exists():
+        known: dict[str, Any] = json.loads(stored.read_text())
+        return known
+    loads = folder / "calibration"
+    loads.mkdir(exist_ok=True)
+    with serving(root=folder, log=loads / "server.log", cores=cores.server, command=COMMAND) as server:
+        alone = Plan(name="floor", model="null", arrival="closed", seconds=seconds, warmup=0.3,
+                     at_least=FLOOR_REQUESTS)
+        floor = summarise(send(alone, server, payloads=payloads, folder=loads, cores=cores.generator,
+                               progress=progress))
+        most, limited_by = None, "nothing was too fast"
+        for rate in RATES:
+            plan = Plan(name=f"open-{rate:g}", model="null", arrival="poisson", rate=rate, seconds=seconds, warmup=0.3)
+            found = [finding for finding in audit(send(plan, server, payloads=payloads, folder=loads,
+                                                       cores=cores.generator, progress=progress)) if finding.invalid]
+            if found:
+                limited_by = found[0].reason
+                break
+            most = rate
+    result = {"floor_p50_us": floor["service_us"].get("p50"), "floor_p99_us": floor["service_us"].get("p99"),
+              "most_rate": most, "limited_by": limited_by, "engine": floor["engine"]}
+    write_atomically(stored, json.dumps(result, indent=1).encode() + b"\n")
+    return result
