@@ -1,91 +1,243 @@
 """What Prometheus may read at /metrics: our own few series, with labels that cannot grow without bound.
 
 `route` is the template of the route and never the path that was asked for; `model` and `runtime` are set only after
-they were found on the shelf. Where PROMETHEUS_MULTIPROC_DIR is set, as BentoML does for its workers, the client library
-keeps every value in a file per process and the answer of any worker is the sum over all of them.
+they were found on the shelf. Workers count in shared memory (`counters.py`), in the folder of PROMETHEUS_MULTIPROC_DIR
+that BentoML makes for them, so the answer of any worker is the exact sum over all of them, dead ones included.
+`FAMILIES` is the whole list.
 """
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
 
+from service.counters import Counters, Kind, Labels
 from service.stopwatch import STAGES
 from service.visit import Visit
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 10_000)
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the client library's name, decided before it is imported
+NANOSECONDS = tuple(int(bound * 1e9) for bound in SECONDS)
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the client library's name; BentoML sets it and empties the folder
 
 
-class Metrics:
-    """All series of one worker."""
+@dataclass(frozen=True)
+class Family:
+    """One metric. Histograms have `buckets`; `kind` says how the workers' gauges become one."""
+
+    name: str
+    help: str
+    labels: Labels = ()
+    kind: Kind = "counter"
+    buckets: tuple[float, ...] = ()
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family("weighbridge_requests_total", "Requests answered.", ("route", "method", "status")),
+    Family("weighbridge_request_seconds", "From the request's first byte to the answer's first byte.", ("route",),
+           buckets=SECONDS),
+    Family("weighbridge_stage_seconds", "Parts of a request; see Server-Timing.", ("stage", "model", "runtime"),
+           buckets=SECONDS),
+    Family("weighbridge_images", "Images in one request.", ("model", "runtime"), buckets=SIZES),
+    Family("weighbridge_batch_images", "Images in one call of the runtime, which several requests may share.",
+           ("model", "runtime"), buckets=SIZES),
+    Family("weighbridge_problems_total", "Requests refused, by the last part of the problem's type.", ("problem",)),
+    Family("weighbridge_requests_in_flight", "Requests being answered.", kind="sum"),
+    Family("weighbridge_queue_depth", "Requests waiting for a model, once a second.", ("model", "runtime"), "sum"),
+    Family("weighbridge_model_ready", "1 where the model version passed its golden vectors, in every worker.",
+           ("model",), "min"),
+    Family("weighbridge_route_images_total", "Images that came through a route, by the model that answered.",
+           ("route", "model")),
+    Family("weighbridge_route_seconds_total",
+           "Expected time in the runtime: of what a cascade ran, and of its large model for the same images.",
+           ("route", "of")),
+    Family("weighbridge_shadow_images_total", "Images offered to a challenger: agreed, differed, dropped or failed.",
+           ("route", "model", "outcome")),
+    Family("weighbridge_log_dropped_total", "Requests whose log line or trace was dropped, there being too many."),
+    Family("weighbridge_worker_starts_total", "Workers that began to count; more than there are means some ended."),
+    Family("weighbridge_resident_bytes", "Memory of the workers, once a second.", kind="sum"),
+    Family("weighbridge_workers", "Workers that live.", kind="sum"),
+)
+BY_NAME = {family.name: family for family in FAMILIES}
+
+
+class Cell:
+    """One series. `inc`, `dec` and `set` may be called by any thread; `observe` by one."""
+
+    __slots__ = ("_bounds", "_counters", "_slot")
+
+    def __init__(self, counters: Counters, family: Family, labels: Labels) -> None:
+        self._counters = counters
+        self._bounds = family.buckets
+        count = len(family.buckets) + 2 if family.buckets else 1  # per bucket, beyond the last, and the sum
+        self._slot = counters.slots(family.name, labels, family.kind, count)
+
+    def inc(self, by: float = 1) -> None:
+        """Add."""
+        counters = self._counters
+        with counters.lock:
+            counters.values[self._slot] += by
+
+    def dec(self) -> None:
+        """Take one away."""
+        self.inc(-1)
+
+    def set(self, value: float) -> None:
+        """Replace."""
+        self._counters.values[self._slot] = value
+
+    def observe(self, value: float) -> None:
+        """Count a value into its bucket."""
+        values, bounds = self._counters.values, self._bounds
+        values[self._slot + bisect_left(bounds, value)] += 1
+        values[self._slot + len(bounds) + 1] += value
+
+
+class Series:
+    """All series of one family."""
+
+    def __init__(self, counters: Counters, name: str) -> None:
+        self._counters = counters
+        self._family = BY_NAME[name]
+        self._cells: dict[Labels, Cell] = {}
+
+    def labels(self, *labels: str) -> Cell:
+        """The series of these labels, in the order of the family."""
+        found = self._cells.get(labels)
+        if found is None:
+            assert len(labels) == len(self._family.labels), (self._family, labels)
+            found = self._cells[labels] = Cell(self._counters, self._family, labels)
+        return found
+
+    def inc(self) -> None:
+        """Add one, where there are no labels."""
+        self.labels().inc()
+
+    def dec(self) -> None:
+        """Take one away, where there are no labels."""
+        self.labels().dec()
+
+
+class Metrics(Collector):
+    """All series of one worker, and the text of all workers."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._children: dict[tuple[Any, ...], Any] = {}
-        self.requests = Counter(
-            "weighbridge_requests_total", "Requests answered.", ("route", "method", "status"), registry=self.registry
-        )
-        self.seconds = Histogram(
-            "weighbridge_request_seconds", "From the request's first byte to the answer's first byte.", ("route",),
-            buckets=SECONDS, registry=self.registry,
-        )
-        self.stages = Histogram(
-            "weighbridge_stage_seconds", "Parts of a request; see Server-Timing.", ("stage", "model", "runtime"),
-            buckets=SECONDS, registry=self.registry,
-        )
-        self.images = Histogram(
-            "weighbridge_images", "Images in one request.", ("model", "runtime"), buckets=SIZES, registry=self.registry
-        )
-        self.problems = Counter(
-            "weighbridge_problems_total", "Requests refused, by the last part of the problem's type.", ("problem",),
-            registry=self.registry,
-        )
-        self.in_flight = Gauge(
-            "weighbridge_requests_in_flight", "Requests being answered.", multiprocess_mode="livesum",
-            registry=self.registry,
-        )
-        self.ready = Gauge(
-            "weighbridge_model_ready", "1 where the model version passed its golden vectors, in every worker.",
-            ("model",), multiprocess_mode="livemin", registry=self.registry,
-        )
+        folder = os.environ.get(MULTIPROCESS_DIR)
+        self.seen: set[str] = set()  # models whose readiness was told
+        self.counters = counters = Counters(Path(folder) if folder else None)
+        self.requests = Series(counters, "weighbridge_requests_total")
+        self.seconds = Series(counters, "weighbridge_request_seconds")
+        self.stages = Series(counters, "weighbridge_stage_seconds")
+        self.images = Series(counters, "weighbridge_images")
+        self.batches = Series(counters, "weighbridge_batch_images")
+        self.problems = Series(counters, "weighbridge_problems_total")
+        self.in_flight = Series(counters, "weighbridge_requests_in_flight")
+        self.queued = Series(counters, "weighbridge_queue_depth")
+        self.ready = Series(counters, "weighbridge_model_ready")
+        self.route_images = Series(counters, "weighbridge_route_images_total")
+        self.route_seconds = Series(counters, "weighbridge_route_seconds_total")
+        self.shadow_images = Series(counters, "weighbridge_shadow_images_total")
+        self.log_dropped = Series(counters, "weighbridge_log_dropped_total")
+        self.starts = Series(counters, "weighbridge_worker_starts_total")
+        self.memory = Series(counters, "weighbridge_resident_bytes")
+        self._answered: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._staged: dict[tuple[str, str], tuple[int, int]] = {}
 
     def observe(self, visit: Visit, route: str, method: str) -> None:
-        """Count a finished request."""
+        """Count a finished request. Event loop only."""
         ns = visit.watch.ns
-        self._child(self.requests, route, method, str(visit.status)).inc()
-        self._child(self.seconds, route).observe(sum(ns.values()) / 1e9)
-        if visit.model is not None and visit.runtime is not None and visit.images:
-            self._child(self.images, visit.model, visit.runtime).observe(visit.images)
-            for stage in STAGES:
-                self._child(self.stages, stage, visit.model, visit.runtime).observe(ns[stage] / 1e9)
+        key = route, method, visit.status
+        try:
+            count, seconds = self._answered[key]
+        except KeyError:
+            count, seconds = self._answered[key] = (
+                self.requests.labels(route, method, str(visit.status))._slot, self.seconds.labels(route)._slot,
+            )
+        values = self.counters.values
+        values[count] += 1
+        total = sum(ns.values())
+        values[seconds + bisect_left(NANOSECONDS, total)] += 1
+        values[seconds + len(SECONDS) + 1] += total / 1e9
+        if visit.images and visit.model is not None and visit.runtime is not None:
+            self._observe_stages(ns, visit.images, visit.model, visit.runtime)
 
-    def _child(self, metric: Any, *labels: str) -> Any:
-        """The series of these labels; the library's own look-up takes a lock and costs more than counting does."""
-        key = metric, *labels
-        if key not in self._children:
-            self._children[key] = metric.labels(*labels)
-        return self._children[key]
+    def _observe_stages(self, ns: dict[str, int], images: int, model: str, runtime: str) -> None:
+        try:
+            sizes, stages = self._staged[model, runtime]
+        except KeyError:
+            cells = [self.stages.labels(stage, model, runtime) for stage in STAGES]
+            sizes, stages = self._staged[model, runtime] = self.images.labels(model, runtime)._slot, cells[0]._slot
+            assert [cell._slot for cell in cells] == [stages + place * STRIDE for place in range(len(STAGES))]
+        values = self.counters.values
+        values[sizes + bisect_left(SIZES, images)] += 1
+        values[sizes + len(SIZES) + 1] += images
+        for took in ns.values():
+            values[stages + bisect_left(NANOSECONDS, took)] += 1
+            values[stages + STRIDE - 1] += took / 1e9
+            stages += STRIDE
+
+    def started(self) -> None:
+        """This worker counts from now on."""
+        self.starts.inc()
+
+    def beat(self, waiting: dict[tuple[str, str], int]) -> None:
+        """What changes without anybody counting: requests that wait by (model, runtime), and memory."""
+        for labels, depth in waiting.items():
+            self.queued.labels(*labels).set(depth)
+        for known, cell in self.queued._cells.items():
+            if known not in waiting:
+                cell.set(0)
+        self.memory.labels().set(_resident_bytes())
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family over all workers, whether it has a series yet or not."""
+        found, workers = self.counters.read()
+        found["weighbridge_workers", ()] = [workers]
+        for family in FAMILIES:
+            yield _rendered(family, {key[1]: numbers for key, numbers in found.items() if key[0] == family.name})
 
     def text(self) -> bytes:
-        """The exposition format, over all workers."""
-        folder = os.environ.get(MULTIPROCESS_DIR)
-        if not folder:
-            return generate_latest(self.registry)
-        _forget_dead_workers(Path(folder))
+        """The exposition format."""
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+        registry.register(self)
         return generate_latest(registry)
 
+    def describe(self) -> list[Metric]:
+        """Nothing: the registry would only look for duplicates."""
+        return []
 
-def _forget_dead_workers(folder: Path) -> None:
-    """Nobody tells the client library that a worker was killed, so its live gauges would count for ever."""
-    for file in folder.glob("gauge_live*_*.db"):
-        pid = file.stem.rpartition("_")[2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc").exists():
-            mark_process_dead(int(pid), str(folder))  # type: ignore[no-untyped-call]
+
+STRIDE = len(SECONDS) + 2  # slots of one stage
+
+
+def _rendered(family: Family, series: dict[Labels, list[float]]) -> Metric:
+    ordered = [(list(labels), numbers) for labels, numbers in sorted(series.items())]
+    if family.buckets:
+        histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+        bounds = [*(f"{float(bound)}" for bound in family.buckets), "+Inf"]
+        for labels, numbers in ordered:
+            seen, buckets = 0.0, []
+            for bound, count in zip(bounds, numbers, strict=False):
+                seen += count
+                buckets.append((bound, seen))
+            histogram.add_metric(labels, buckets, numbers[-1])
+        return histogram
+    kind = CounterMetricFamily if family.name.endswith("_total") else GaugeMetricFamily
+    metric: CounterMetricFamily | GaugeMetricFamily = kind(family.name, family.help, labels=family.labels)
+    for labels, numbers in ordered:
+        metric.add_metric(labels, numbers[0])
+    return metric
+
+
+def _resident_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0

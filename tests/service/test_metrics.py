@@ -1,0 +1,166 @@
+"""Counting across workers: exact at any moment, kept when one is killed, and bounded however often one dies."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from process import REPOSITORY
+
+from service.counters import MANY_DEAD, Counters
+from service.metrics import FAMILIES, MULTIPROCESS_DIR, Metrics
+from service.stopwatch import STAGES
+from service.visit import Visit
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from service.counters import Counters
+counters = Counters(Path(sys.argv[1]))
+counted, gauge, least = (counters.slots(name, ("a",), kind, 1) for name, kind in
+                         (("requests", "counter"), ("in_flight", "sum"), ("ready", "min")))
+for _ in range(int(sys.argv[2])):
+    counters.values[counted] += 1
+counters.values[gauge] = counters.values[least] = float(sys.argv[2])
+print("counted", flush=True)
+time.sleep(60)
+"""
+
+
+class Worker:
+    """A process that counts and then waits."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(folder), str(count)], cwd=REPOSITORY, stdout=subprocess.PIPE
+        )
+        assert self.popen.stdout is not None
+        assert self.popen.stdout.readline() == b"counted\n"
+
+    def kill(self) -> None:
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait()
+        assert self.popen.stdout is not None
+        self.popen.stdout.close()
+
+
+def test_workers_are_added_up_and_a_killed_one_keeps_what_it_counted(tmp_path: Path) -> None:
+    one, two = Worker(tmp_path, 3), Worker(tmp_path, 4)
+    try:
+        found, alive = Counters(tmp_path).read()
+        assert alive == 2
+        assert found == {("requests", ("a",)): [7], ("in_flight", ("a",)): [7], ("ready", ("a",)): [3]}
+
+        one.kill()
+
+        found, alive = Counters(tmp_path).read()
+        assert alive == 1
+        assert found == {("requests", ("a",)): [7], ("in_flight", ("a",)): [4], ("ready", ("a",)): [4]}
+    finally:
+        one.kill()
+        two.kill()
+
+
+def count_one(counters: Counters) -> None:
+    slot = counters.slots("requests", (), "counter", 1)
+    counters.values[slot] += 1
+
+
+def test_workers_that_die_again_and_again_leave_one_file_and_all_their_counts(tmp_path: Path) -> None:
+    for _ in range(MANY_DEAD):
+        counters = Counters(tmp_path)
+        count_one(counters)
+        counters.close()
+    assert len(list(tmp_path.glob("*.index"))) == MANY_DEAD
+
+    counters = Counters(tmp_path)
+    count_one(counters)
+
+    assert len(list(tmp_path.glob("*.index"))) == 2
+    assert counters.read() == ({("requests", ()): [MANY_DEAD + 1]}, 1)
+    counters.close()
+
+
+def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
+    counters = Counters(tmp_path)
+    count_one(counters)
+    with next(tmp_path.glob("*.index")).open("a") as index:
+        index.write('["half')
+
+    assert counters.read()[0] == {("requests", ()): [1]}
+    counters.close()
+
+
+def test_an_application_that_is_only_looked_at_makes_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MULTIPROCESS_DIR, str(tmp_path))
+
+    Metrics()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def visit(took_ns: int = 30_000) -> Visit:
+    made = Visit({})
+    made.status, made.images, made.model, made.runtime = 200, 3, "toy@1", "onnxruntime"
+    made.watch.ns = dict.fromkeys(STAGES, took_ns)
+    return made
+
+
+def test_a_request_is_counted_whole_and_in_its_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+    metrics = Metrics()
+
+    for _ in range(2):
+        metrics.observe(visit(), "/predict", "POST")
+    text = metrics.text().decode()
+
+    assert 'weighbridge_requests_total{method="POST",route="/predict",status="200"} 2.0' in text
+    assert 'weighbridge_request_seconds_bucket{le="0.0001",route="/predict"} 0.0' in text
+    assert 'weighbridge_request_seconds_bucket{le="0.00025",route="/predict"} 2.0' in text
+    assert 'weighbridge_request_seconds_count{route="/predict"} 2.0' in text
+    assert 'weighbridge_images_sum{model="toy@1",runtime="onnxruntime"} 6.0' in text
+    for stage in STAGES:
+        found = re.search(rf'weighbridge_stage_seconds_sum\{{.*stage="{stage}"\}} (\S+)', text)
+        assert found
+        assert float(found[1]) == pytest.approx(60e-6)
+
+
+def test_a_value_on_a_bound_belongs_to_its_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+    metrics = Metrics()
+    for size in (1, 2, 3, 100_000):
+        metrics.batches.labels("toy@1", "onnxruntime").observe(size)
+
+    text = metrics.text().decode()
+
+    for bound, count in (("1.0", 1), ("2.0", 2), ("4.0", 3), ("10000.0", 3), ("+Inf", 4)):
+        assert f'weighbridge_batch_images_bucket{{le="{bound}",model="toy@1",runtime="onnxruntime"}} {count}.0' in text
+
+
+def test_every_family_is_announced_before_it_has_a_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+
+    text = Metrics().text().decode()
+
+    for family in FAMILIES:
+        assert f"# HELP {family.name} " in text
+
+
+def test_what_waits_and_what_a_worker_weighs_is_told_when_the_heart_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+    metrics = Metrics()
+
+    metrics.beat({("toy@1", "onnxruntime"): 5})
+    assert 'weighbridge_queue_depth{model="toy@1",runtime="onnxruntime"} 5.0' in metrics.text().decode()
+    metrics.beat({})
+    text = metrics.text().decode()
+
+    assert 'weighbridge_queue_depth{model="toy@1",runtime="onnxruntime"} 0.0' in text
+    if Path("/proc/self/statm").exists():
+        assert float(re.findall(r"^weighbridge_resident_bytes (\S+)$", text, re.MULTILINE)[0]) > 1e6
