@@ -12,21 +12,24 @@ from starlette.responses import Response
 from service.fields import shorten
 from service.images import encode_png
 from service.problems import Problem
+from service.routing import front
 from service.runtimes import RUNTIMES
 from service.shelf import Entry, Shelf
-from service.state import state_of
+from service.state import State, state_of
 from service.wire import ModelList, ModelState, ModelVersions, RuntimeState, SplitList, SplitState
 
 
 async def models(request: Request) -> Response:
     """Answer GET /models."""
-    shelf = state_of(request).shelf
-    return _json(ModelList(default=_default_id(shelf), models=[describe(entry, shelf) for entry in shelf]))
+    state = state_of(request)
+    default = _default_id(state)
+    return _json(ModelList(default=default, models=[describe(entry, state, default) for entry in state.shelf]))
 
 
 async def model(request: Request) -> Response:
     """Answer GET /models/{name}, where name may be `name@version`."""
-    shelf = state_of(request).shelf
+    state = state_of(request)
+    shelf = state.shelf
     name, _, version = request.path_params["name"].partition("@")
     entries = shelf.versions(name)
     if version:
@@ -36,7 +39,8 @@ async def model(request: Request) -> Response:
             raise Problem("unknown-model", f"{name} has no version {version[:20]!r}", field="name", cure=f"use {known}")
     else:
         wanted = next((entry for entry in reversed(entries) if entry.state == "ready"), entries[-1])
-    return _json(ModelVersions(name=name, versions=[entry.version for entry in entries], model=describe(wanted, shelf)))
+    described = describe(wanted, state, _default_id(state))
+    return _json(ModelVersions(name=name, versions=[entry.version for entry in entries], model=described))
 
 
 async def splits(request: Request) -> Response:
@@ -72,14 +76,15 @@ async def picture(request: Request) -> Response:
     return Response(encode_png(images[int(place)]), media_type="image/png", headers={"X-Weighbridge-Label": label})
 
 
-def describe(entry: Entry, shelf: Shelf) -> ModelState:
+def describe(entry: Entry, state: State, default: str | None) -> ModelState:
     """Everything about one version."""
+    shelf = state.shelf
     file = entry.card.file(RUNTIMES[shelf.settings.runtime].format) if entry.card else None
     return ModelState(
         name=entry.name,
         version=entry.version,
         ready=entry.state == "ready",
-        default=entry.id == _default_id(shelf),
+        default=entry.id == default,
         reason=entry.reason or ("still being loaded" if entry.state == "loading" else None),
         size_bytes=file.size_bytes if file else None,
         runtimes=[_runtime(entry, name, shelf) for name in RUNTIMES],
@@ -102,9 +107,9 @@ def _runtime(entry: Entry, name: str, shelf: Shelf) -> RuntimeState:
     )
 
 
-def _default_id(shelf: Shelf) -> str | None:
+def _default_id(state: State) -> str | None:
     try:
-        return shelf.find(None).id
+        return front(state.shelf, state.book, None).id
     except Problem:
         return None
 

@@ -15,7 +15,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -73,6 +73,11 @@ class Dispatch:
             }
             lane = self._lanes[id(opened)] = Lane(opened, self._max_batch)
         return lane
+
+    def keep(self, opened: Collection[Opened]) -> None:
+        """Forget the lanes of models that left the shelf, once nothing waits in them; their memory goes with them."""
+        kept = set(map(id, opened))
+        self._lanes = {place: lane for place, lane in self._lanes.items() if place in kept or lane.queue}
 
     def depth(self) -> dict[tuple[str, str], int]:
         """Requests that wait, by (model, runtime)."""

@@ -11,9 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from service.metrics import Metrics
 from service.problems import Problem
+from service.routing import front
 from service.shelf import STILL_LOADING, Shelf
-from service.state import state_of
+from service.state import State, state_of
 from service.wire import ModelReadiness, Readiness
 
 
@@ -24,7 +26,7 @@ async def livez(request: Request) -> Response:  # noqa: ARG001 - the signature o
 
 async def readyz(request: Request) -> Response:
     """200 when traffic may come, else 503; the body says per model what is wrong."""
-    state = readiness(state_of(request).shelf)
+    state = readiness(state_of(request))
     body = state.model_dump_json(exclude_none=True)
     return Response(body, 200 if state.ready else 503, media_type="application/json")
 
@@ -32,18 +34,26 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus text."""
     state = state_of(request)
-    for entry in state.shelf:
-        state.metrics.ready.labels(entry.id).set(entry.state == "ready")
+    tell_ready(state.shelf, state.metrics)
     return Response(await run_in_threadpool(state.metrics.text), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def readiness(shelf: Shelf) -> Readiness:
+def readiness(state: State) -> Readiness:
     """The state of every model, and whether this worker may take traffic."""
+    shelf, book = state.shelf, state.book
     models = [ModelReadiness(model=entry.id, state=entry.state, reason=entry.reason) for entry in shelf]
     if not shelf.loaded:
         return Readiness(ready=False, reason=STILL_LOADING, models=models)
     try:
-        shelf.find(None)
+        front(shelf, book, None)
     except Problem as problem:
-        return Readiness(ready=False, reason=problem.detail, models=models)
-    return Readiness(ready=True, models=models)
+        return Readiness(ready=False, reason=problem.detail, models=models, routes=book.problem)
+    return Readiness(ready=True, models=models, routes=book.problem)
+
+
+def tell_ready(shelf: Shelf, metrics: Metrics) -> None:
+    """Bring `weighbridge_model_ready` of this worker up to date; a version that went is 0."""
+    found = {entry.id: entry.state == "ready" for entry in shelf}
+    metrics.seen |= found.keys()
+    for model in metrics.seen:
+        metrics.ready.labels(model).set(found.get(model, False))

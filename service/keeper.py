@@ -26,13 +26,15 @@ logger = logging.getLogger("weighbridge")
 
 
 class Keeper:
-    """`ask` is what the API calls, `run` the task."""
+    """`ask` is what the API calls, `run` the task. `changed`, called on the event loop while a model leaves, should let
+    go of what is remembered of it."""
 
     def __init__(self, settings: Settings, shelf: Shelf, book: RouteBook) -> None:
         self.settings = settings
         self.control = Control(settings)
         self._shelf = shelf
         self._book = book
+        self.changed: Callable[[], None] = lambda: None
         self._applied = 0
         self._one = asyncio.Lock()
 
@@ -57,6 +59,7 @@ class Keeper:
                     looked = time.monotonic()
             except Exception:
                 logger.exception("looking at the models failed; trying again")
+            self.changed()
             if leaving and not self._shelf.leaving:
                 await asyncio.to_thread(_give_back)
             leaving = self._shelf.leaving > 0
@@ -82,6 +85,7 @@ class Keeper:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(DRAIN_S, self.settings.timeout_s)):
                 while self._shelf.leaving:
+                    self.changed()
                     await asyncio.sleep(0.01)
         await asyncio.to_thread(_give_back)
 

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
+from service.oip.errors import oip_error, speaks_oip
 from service.predict import BatchError
 from service.problems import Problem
 from service.settings import Settings
@@ -103,7 +104,8 @@ class Enveloped:
         if visit.status:  # the answer has begun; there is no way to take it back
             return
         self.metrics.problems.labels(problem.slug).inc()
-        answer = problem.response(visit.id, errors)
+        spoken = speaks_oip(scope["path"])
+        answer = oip_error(problem) if spoken else problem.response(visit.id, errors)
         if not visit.unread:
             await answer(scope, receive, send)
             return

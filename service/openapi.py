@@ -10,17 +10,20 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service import wire
+from service.oip import paths as oip
 from service.problems import MEDIA_TYPE, PROBLEMS, URN
 from service.settings import Settings
+from service.version import VERSION
 
-VERSION = "0.1.0"
 REF = "#/components/schemas/{model}"
 Json = dict[str, Any]
 
-REQUESTS: tuple[type[BaseModel], ...] = (wire.PredictRequest, wire.EvaluateRequest)
+REQUESTS: tuple[type[BaseModel], ...] = (
+    wire.PredictRequest, wire.EvaluateRequest, *oip.REQUESTS,
+)
 ANSWERS: tuple[type[BaseModel], ...] = (
     wire.PredictAnswer, wire.EvaluateAnswer, wire.ProblemDocument, wire.ModelList, wire.ModelVersions,
-    wire.SplitList, wire.Readiness,
+    wire.SplitList, wire.Readiness, *oip.ANSWERS,
 )
 ALWAYS = ("bad-request", "read-timeout", "body-too-large", "internal-error", "overloaded")
 TAKING_IMAGES = (
@@ -50,19 +53,22 @@ def document(settings: Settings) -> Json:
             "title": "Weighbridge",
             "version": VERSION,
             "summary": "Image classifiers that show their weight: predictions, scores and where the time went.",
-            "description": "Every answer carries X-Request-ID and Server-Timing; every error is an RFC 9457 problem.",
+            "description": "Every answer carries X-Request-ID and Server-Timing; every error is an RFC 9457 problem, "
+            "under /v2 one in the form of the Open Inference Protocol.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
             "/predict": {"post": _predict(settings)},
             "/evaluate": {"post": _evaluate()},
             "/models": {"get": _get("List the models", "ModelList")},
+            "/models/reload": {"post": _reload()},
             "/models/{name}": {"get": _model()},
             "/splits": {"get": _get("List the labelled splits", "SplitList")},
             "/splits/{name}/images/{place}.png": {"get": _picture()},
             "/readyz": {"get": _readyz()},
             "/livez": {"get": _text("Whether the process answers")},
             "/metrics": {"get": _text("Prometheus metrics")},
+            **oip.paths(),
         },
         "components": {"schemas": found["$defs"]},
     }
@@ -131,6 +137,15 @@ def _model() -> Json:
     name = {"name": "name", "in": "path", "required": True, "schema": MODEL}
     operation = _get("One model: its card, versions and runtimes", "ModelVersions", ("unknown-model",))
     return {**operation, "parameters": [name]}
+
+
+def _reload() -> Json:
+    return {
+        "summary": "Bring every worker in line with the model folders and the file of routes",
+        "description": "Refused unless WEIGHBRIDGE_CONTROL is true. What is refused changes nothing, and the answer "
+        "says why.",
+        "responses": {**_ok("Readiness"), **_problems(("control-off", "not-ready", "answer-timeout"))},
+    }
 
 
 def _picture() -> Json:

@@ -16,17 +16,20 @@ from service.catalogue import model, models, picture, splits
 from service.evaluate import evaluate
 from service.health import livez, metrics, readyz
 from service.metrics import Metrics
-from service.middleware import Enveloped, Limited, Observed, unrouted
-from service.predict import predict
+from service.middleware import Enveloped, Limited, Observed, Short, unrouted
+from service.oip import paths as oip
+from service.predict import Predict
+from service.reload import reload
 from service.settings import Settings
 from service.state import State
 
+PREDICT = Route("/predict", Predict(), methods=["POST"])
 ROUTES = (
     Route("/", index),
-PREDICT = Route("/predict", Predict(), methods=["POST"])
     PREDICT,
     Route("/evaluate", evaluate, methods=["POST"]),
     Route("/models", models),
+    Route("/models/reload", reload, methods=["POST"]),
     Route("/models/{name}", model),
     Route("/splits", splits),
     Route("/splits/{name}/images/{place}.png", picture),
@@ -36,6 +39,7 @@ PREDICT = Route("/predict", Predict(), methods=["POST"])
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", metrics),
+    *oip.ROUTES,
 )
 
 
@@ -47,6 +51,10 @@ def build(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         state = app.state.worker = State.of(settings, counters)
         loading = asyncio.create_task(asyncio.to_thread(state.load))  # /livez and /readyz answer meanwhile
+        if settings.workers > 1:
+            # Workers share one socket, and uvicorn accepts from it only after this: a worker that is still loading
+            # must not take requests that a ready neighbour could answer.
+            await asyncio.shield(loading)
         keeping = asyncio.create_task(state.keeper.run())
         yield
         keeping.cancel()
@@ -59,8 +67,8 @@ def build(settings: Settings) -> Starlette:
             Middleware(Observed, settings=settings, metrics=counters),
             Middleware(Enveloped, metrics=counters),
             Middleware(Limited, settings=settings),
+            Middleware(Short, route=PREDICT),
         ],
         exception_handlers={HTTPException: unrouted},
         lifespan=lifespan,
     )
-            Middleware(Short, route=PREDICT),

@@ -107,7 +107,7 @@ class Shelf:
     def refresh(self, unwanted: Collection[str] = (), force: Collection[str] = ()) -> None:
         """Load what is new or changed, drop what is gone or `unwanted`, and load `force` again even when unchanged.
 
-        Both hold names, `name@version`, or "*".
+        Both hold names and `name@version`.
         """
         with self._writing:
             found = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
@@ -165,6 +165,10 @@ class Shelf:
         if not found:
             raise Problem("unknown-model", f"there is no model {_short(name)}", field="model", cure=self._known())
         return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a folder for `name` or `name@version`, on the shelf or new under the roots."""
+        return any(_named(entry, (name,)) for entry in (*self, *_discover(self.settings.models)))
 
     def open(self, entry: Entry, runtime: str | None) -> Opened:
         """The checked graph of a ready entry on `runtime` (None: the default one). Opens it on first use: may block."""
@@ -308,7 +312,7 @@ def _print(folder: Path) -> Print:
 
 
 def _named(entry: Entry, names: Collection[str]) -> bool:
-    return entry.name in names or entry.id in names or "*" in names
+    return entry.name in names or entry.id in names
 
 
 def _image_s(run: Runtime, card: ModelCard) -> float:

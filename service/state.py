@@ -16,6 +16,7 @@ from service.images import rehearse
 from service.keeper import Keeper
 from service.metrics import Metrics
 from service.routebook import RouteBook
+from service.routing import Shadows
 from service.settings import Settings
 from service.shelf import Shelf
 from service.splits import Split, find_splits
@@ -34,19 +35,31 @@ class State:
     evaluations: ThreadPoolExecutor
     book: RouteBook
     keeper: Keeper
+    shadows: Shadows
     splits: dict[str, Split] = field(default_factory=dict)
     split_problems: list[str] = field(default_factory=list)
+    faces: dict[int, Face] = field(default_factory=dict)  # what each opened model shows in an answer, by its id
     evaluating: int = 0
     evaluation_s: float = 1.0  # what the last one took, for Retry-After
-    faces: dict[int, Face] = field(default_factory=dict)  # what each opened model shows in an answer, by its id
 
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> Self:
         """Nothing is loaded yet; `load` does that."""
         pool = ThreadPoolExecutor(settings.max_evaluations, thread_name_prefix="evaluation")
         shelf, book = Shelf(settings), RouteBook(settings)
-        keeper = Keeper(settings, shelf, book)
-        return cls(settings, shelf, Dispatch(settings), metrics, pool, book, keeper)
+        dispatch = Dispatch(settings)
+        state = cls(settings, shelf, dispatch, metrics, pool, book, Keeper(settings, shelf, book),
+                    Shadows(shelf, metrics))
+        state.keeper.changed = state.let_go
+        return state
+
+    def let_go(self) -> None:
+        """Forget what is remembered of models that left the shelf, so that their memory can go."""
+        if self.shelf.leaving:
+            opened = [each for entry in self.shelf for each in entry.opened.values()]
+            self.dispatch.keep(opened)
+            kept = set(map(id, opened))
+            self.faces = {place: face for place, face in self.faces.items() if place in kept}
 
     def load(self) -> None:
         """Read splits and models from disk. Blocks; runs in a thread while /livez and /readyz already answer."""
@@ -61,6 +74,7 @@ class State:
     async def close(self) -> None:
         """Let running work end."""
         await asyncio.to_thread(self.dispatch.close)
+        await asyncio.to_thread(self.shadows.close)
         self.evaluations.shutdown(wait=False, cancel_futures=True)
 
 

@@ -266,3 +266,4 @@ class Readiness(_Answer):
     ready: bool
     reason: str | None = None
     models: list[ModelReadiness]
+    routes: str | None = Field(default=None, description="why the file of routes as it is now is not in force")

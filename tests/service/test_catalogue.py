@@ -13,6 +13,7 @@ from pictures import encoded, grey
 from PIL import Image
 from toy import CLASSES
 
+from service.oip import paths as oip
 from service.splits import Split
 from service.wire import ModelList, ModelVersions, Readiness, SplitList
 
@@ -101,5 +102,5 @@ def test_the_document_names_every_route_that_programs_use(http: httpx.Client) ->
 
     assert paths == {
         "/predict", "/evaluate", "/models", "/models/{name}", "/splits", "/splits/{name}/images/{place}.png",
-        "/readyz", "/livez", "/metrics",
+        "/readyz", "/livez", "/metrics", "/models/reload", *(route.path for route in oip.ROUTES),
     }

@@ -1,0 +1,141 @@
+"""POST /v2/models/{model}[/versions/{version}]/infer: the same decoder, limits and threads as /predict.
+
+There is no answer per image in this protocol, so one image that cannot be used fails its request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.card import InputSpec
+from service.fields import shorten
+from service.ingress import check_count, expected_s
+from service.oip.messages import InferAnswer
+from service.oip.tensors import (
+    ENCODED,
+    IMAGE,
+    LENGTH_HEADER,
+    MODEL,
+    PROBABILITIES,
+    InferAsk,
+    Wanted,
+    inflate,
+    read_files,
+    read_infer,
+    read_pixels,
+    write_answer,
+)
+from service.predict import PARSE_S_PER_BYTE, BatchError, stack
+from service.problems import Problem, at
+from service.routing import Answered, Plan, classify, plan_for
+from service.settings import Settings
+from service.state import state_of
+from service.visit import visit_of
+
+
+async def infer(request: Request) -> Response:
+    """Answer one inference request."""
+    state, visit = state_of(request), visit_of(request)
+    settings, watch = state.settings, visit.watch
+    wanted = wanted_model(request)
+
+    body = await request.body()
+    watch.mark("read")
+    headers = request.headers
+    ask = await state.dispatch.call(
+        lambda: read_infer(
+            inflate(body, headers.get("content-encoding"), settings.max_body_bytes), headers.get(LENGTH_HEADER)
+        ),
+        len(body) * PARSE_S_PER_BYTE, "parse", watch,
+    )
+    plan = await plan_for(state, wanted, ask.runtime, visit)
+    outputs = check_outputs(ask, plan)
+    check_count(ask.count, settings.max_images)
+    images = await state.dispatch.call(
+        _decoder(ask, plan.opened.card.input, settings), _decode_s(ask), "decode", watch
+    )
+    visit.images = len(images)
+    answered = await classify(state, plan, images, visit)
+
+    content, more = write_answer(
+        InferAnswer(
+            model_name=plan.route or plan.opened.card.name,
+            model_version=None if plan.route else str(plan.opened.card.version),
+            id=ask.id,
+            outputs=[],
+        ),
+        [_tensor(output, answered, plan) for output in outputs],
+    )
+    watch.mark("encode")
+    return Response(content, headers=more)
+
+
+def wanted_model(request: Request) -> str:
+    """The address's model and version as `name` or `name@version`."""
+    model, version = request.path_params["model"], request.path_params.get("version")
+    return model if version is None else f"{model}@{version}"
+
+
+def check_outputs(ask: InferAsk, plan: Plan) -> list[Wanted]:
+    """What to answer with: all outputs, unless the client says."""
+    names = output_names(plan)
+    if ask.outputs is None:
+        return [Wanted(name, ask.binary) for name in names]
+    for output in ask.outputs:
+        if output.name not in names:
+            raise Problem("bad-value", f"there is no output {shorten(output.name)}", field="outputs",
+                          cure=f"use {', '.join(names)}")
+        if output.classes is not None and output.name != PROBABILITIES:
+            raise Problem("bad-value", f"{output.name} cannot be classified", field="classification",
+                          cure=f"ask for it at {PROBABILITIES}")
+    return ask.outputs
+
+
+def output_names(plan: Plan) -> list[str]:
+    """A cascade also tells which model answered each image."""
+    return [PROBABILITIES, MODEL] if plan.large else [PROBABILITIES]
+
+
+def _decoder(ask: InferAsk, spec: InputSpec, settings: Settings) -> Callable[[], NDArray[np.uint8]]:
+    def work() -> NDArray[np.uint8]:
+        if ask.tensor.name == IMAGE:
+            return read_pixels(ask, spec)
+        if ask.tensor.name == ENCODED:
+            try:
+                return stack(read_files(ask), spec, settings, all_or_nothing=True)[0]
+            except BatchError as failed:
+                first = failed.problems[0]
+                raise at(first, (first.field or "").replace("images", ENCODED)) from None
+        raise Problem("bad-value", f"there is no input {shorten(ask.tensor.name)}", field="inputs",
+                      cure=f"send {IMAGE}, or {ENCODED}")
+
+    return work
+
+
+def _decode_s(ask: InferAsk) -> float:
+    if ask.tensor.name == ENCODED:
+        return expected_s(ask.raw) * ask.count if ask.raw is not None else 1.0
+    return 1e-6 if ask.raw is not None else ask.count * 50e-6
+
+
+def _tensor(
+    output: Wanted, answered: Answered, plan: Plan
+) -> tuple[str, NDArray[np.float32] | list[str], list[int], bool]:
+    probabilities = answered.probabilities
+    if output.name == MODEL:
+        return MODEL, [opened.card.id for opened in answered.by(plan)], [len(probabilities)], output.binary
+    if output.classes is None:
+        return PROBABILITIES, probabilities, list(probabilities.shape), output.binary
+    labels = plan.opened.card.classes
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : output.classes]
+    texts = [
+        f"{row[index]:f}:{index}:{labels[index]}"
+        for row, best in zip(probabilities, order.tolist(), strict=True)
+        for index in best
+    ]
+    return PROBABILITIES, texts, list(order.shape), output.binary

@@ -1,0 +1,258 @@
+"""The Open Inference Protocol, spoken by NVIDIA's own client: tritonclient.http as it comes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from pictures import bomb, encoded, grey
+from process import Process
+from toy import CLASSES, probabilities
+from tritonclient.utils import InferenceServerException
+
+IMAGES = np.random.default_rng(3).integers(0, 256, (5, 4, 4, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def client(server: Process) -> Iterator[triton.InferenceServerClient]:
+    with triton.InferenceServerClient(server.url.removeprefix("http://")) as client:
+        yield client
+
+
+def pixels(images: np.ndarray = IMAGES, *, binary: bool = True) -> list[triton.InferInput]:
+    tensor = triton.InferInput("image", list(images.shape), "UINT8")
+    return [tensor.set_data_from_numpy(images, binary_data=binary)]
+
+
+def files(*contents: bytes, shape: list[int] | None = None) -> list[triton.InferInput]:
+    array = np.array(contents, dtype=np.object_).reshape(shape or [len(contents)])
+    return [triton.InferInput("encoded", list(array.shape), "BYTES").set_data_from_numpy(array)]
+
+
+def outputs(**options: Any) -> list[triton.InferRequestedOutput]:
+    return [triton.InferRequestedOutput("probabilities", **options)]
+
+
+def refusal(call: Callable[[], object]) -> InferenceServerException:
+    with pytest.raises(InferenceServerException) as caught:
+        call()
+    return caught.value
+
+
+def test_the_server_says_that_it_is_live_ready_and_what_it_can_do(client: triton.InferenceServerClient) -> None:
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    metadata = client.get_server_metadata()
+    assert metadata["name"] == "weighbridge"
+    assert {"binary_tensor_data", "classification", "model_repository"} <= set(metadata["extensions"])
+
+
+def test_a_model_is_ready_by_name_and_by_version_and_another_is_not(client: triton.InferenceServerClient) -> None:
+    assert client.is_model_ready("toy")
+    assert client.is_model_ready("toy", "1")
+    assert not client.is_model_ready("toy", "9")
+    assert not client.is_model_ready("broken")
+    assert not client.is_model_ready("nobody")
+
+
+def test_metadata_and_configuration_give_names_types_and_shapes(client: triton.InferenceServerClient) -> None:
+    metadata = client.get_model_metadata("wide")
+
+    assert metadata == {
+        "name": "wide", "versions": ["1"], "platform": "onnxruntime_onnx",
+        "inputs": [{"name": "image", "datatype": "UINT8", "shape": [-1, 2, 6, 3]}],
+        "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 2]}],
+    }
+    assert client.get_model_metadata("toy", "1")["versions"] == ["1", "2"]
+    config = client.get_model_config("wide")
+    assert (config["max_batch_size"], config["input"][0]["dims"]) == (256, [2, 6, 3])
+
+
+@pytest.mark.parametrize("binary_in", [True, False])
+@pytest.mark.parametrize("asked", [None, {"binary_data": True}, {"binary_data": False}])
+def test_every_mixture_of_json_and_binary_gives_the_same_probabilities(
+    client: triton.InferenceServerClient, binary_in: bool, asked: dict[str, bool] | None
+) -> None:
+    result = client.infer(
+        "toy", pixels(binary=binary_in), outputs=None if asked is None else outputs(**asked), request_id="mine"
+    )
+
+    np.testing.assert_allclose(result.as_numpy("probabilities"), probabilities(IMAGES), atol=1e-5)
+    answer = result.get_response()
+    assert (answer["id"], answer["model_name"], answer["model_version"]) == ("mine", "toy", "2")
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_classification_gives_score_index_and_label_best_first(
+    client: triton.InferenceServerClient, binary: bool
+) -> None:
+    result = client.infer("toy", pixels(), outputs=outputs(class_count=7, binary_data=binary), model_version="1")
+
+    found = result.as_numpy("probabilities")
+    assert found.shape == (5, 2)  # a model of two classes has no seven
+    for row, expected in zip(found, probabilities(IMAGES), strict=True):
+        texts = [each.decode() if isinstance(each, bytes) else each for each in row]
+        best = int(expected.argmax())
+        assert texts[0] == f"{expected[best]:f}:{best}:{CLASSES[best]}"
+
+
+@pytest.mark.parametrize("shape", [[2], [2, 1]])
+def test_encoded_files_go_through_the_decoder_of_predict(
+    client: triton.InferenceServerClient, http: httpx.Client, shape: list[int]
+) -> None:
+    pictures = [encoded(grey(9, 7)), encoded(grey(4, 4, seed=5), "BMP")]
+
+    found = client.infer("toy", files(*pictures, shape=shape)).as_numpy("probabilities")
+
+    told = http.post("/predict", files=[("images", each) for each in pictures]).json()["predictions"]
+    np.testing.assert_allclose(found.max(axis=1), [each["probability"] for each in told], atol=1e-6)
+
+
+def test_a_compressed_request_is_read(client: triton.InferenceServerClient) -> None:
+    for algorithm in ("gzip", "deflate"):
+        result = client.infer("toy", pixels(), request_compression_algorithm=algorithm)
+        np.testing.assert_allclose(result.as_numpy("probabilities"), probabilities(IMAGES), atol=1e-5)
+
+
+def test_the_index_lists_every_version_with_its_state_and_reason(client: triton.InferenceServerClient) -> None:
+    index = {(each["name"], each["version"]): each for each in client.get_model_repository_index()}
+
+    assert {key: each["state"] for key, each in index.items()} == {
+        ("broken", "1"): "UNAVAILABLE", ("toy", "1"): "READY", ("toy", "2"): "READY", ("wide", "1"): "READY",
+    }
+    assert "model.onnx has 11 bytes" in index["broken", "1"]["reason"]
+
+
+def test_statistics_count_images_and_where_their_time_went(client: triton.InferenceServerClient) -> None:
+    def count() -> int:
+        (found,) = client.get_inference_statistics("wide", "1")["model_stats"]
+        assert found["inference_stats"]["compute_infer"]["count"] == found["execution_count"]
+        return int(found["inference_count"])
+
+    before = count()
+    client.infer("wide", pixels(np.zeros((3, 2, 6, 3), np.uint8)))
+
+    assert count() - before == 3
+    assert len(client.get_inference_statistics()["model_stats"]) == 4
+
+
+def test_changing_what_is_served_is_refused_unless_the_operator_allows_it(
+    client: triton.InferenceServerClient,
+) -> None:
+    for call in (client.load_model, client.unload_model):
+        error = refusal(lambda call=call: call("toy"))  # type: ignore[misc]
+        assert (error.status(), "WEIGHBRIDGE_CONTROL=true" in error.message()) == ("403", True)
+
+
+@pytest.mark.parametrize(("call", "status", "said"), [
+    (lambda c: c.infer("nobody", pixels()), "404", "there is no model 'nobody'"),
+    (lambda c: c.infer("toy", pixels(), model_version="9"), "404", "there is no model 'toy@9'"),
+    (lambda c: c.infer("broken", pixels()), "503", "model.onnx has 11 bytes"),
+    (lambda c: c.infer("wide", pixels()), "422", "the model takes [-1, 2, 6, 3]"),
+    (lambda c: c.infer("toy", pixels(np.zeros((0, 4, 4, 1), np.uint8))), "422", "holds no image"),
+    (lambda c: c.infer("toy", pixels(np.zeros((257, 4, 4, 1), np.uint8))), "413", "257 images"),
+    (lambda c: c.infer("toy", pixels() * 2), "422", "there are 2 inputs"),
+    (lambda c: c.infer("toy", files(encoded(grey()), b"no image")), "415", "encoded.1"),
+    (lambda c: c.infer("toy", files(bomb())), "413", "the limit is 1000000"),
+    (lambda c: c.infer("toy", pixels(), outputs=[triton.InferRequestedOutput("x")]), "422", "no output 'x'"),
+    (lambda c: c.infer("toy", pixels(), parameters={"runtime": "abacus"}), "404", "there is no runtime 'abacus'"),
+    (lambda c: c.infer("toy", pixels(), parameters={"mood": 1}), "422", "'mood' is not read here"),
+    (lambda c: c.infer("toy", pixels(), sequence_id=1), "422", "'sequence_id' is not read here"),
+    (lambda c: c.get_model_metadata("nobody"), "404", "there is no model 'nobody'"),
+    (lambda c: c.get_inference_statistics("toy", "9"), "404", "no version '9'"),
+    (lambda c: c.get_system_shared_memory_status(), "404", "nothing answers"),
+])
+def test_what_cannot_be_answered_is_an_error_that_the_client_understands(
+    client: triton.InferenceServerClient, call: Callable[[Any], object], status: str, said: str
+) -> None:
+    error = refusal(lambda: call(client))
+
+    assert error.status() == status
+    assert said in error.message()
+
+
+PNG64 = "iVBORw0KGgo="
+GOOD = {"name": "image", "shape": [1, 4, 4, 1], "datatype": "UINT8", "data": list(range(16))}
+
+
+@pytest.mark.parametrize(("tensor", "status"), [
+    ({**GOOD, "data": [[list(range(8))], [list(range(8))]]}, 200),
+    ({**GOOD, "data": [[1, 2], 3]}, 422),
+    ({**GOOD, "data": list(range(15))}, 422),
+    ({**GOOD, "data": [256] * 16}, 422),
+    ({**GOOD, "data": [0.5] * 16}, 422),
+    ({**GOOD, "data": ["0"] * 16}, 422),
+    ({**GOOD, "data": [True] * 16}, 422),
+    ({**GOOD, "data": None}, 422),
+    ({**GOOD, "datatype": "FP32"}, 422),
+    ({**GOOD, "shape": [1, 16]}, 422),
+    ({**GOOD, "shape": [-1, 4, 4, 1]}, 422),
+    ({**GOOD, "shape": [10**30, 4, 4, 1]}, 413),
+    ({**GOOD, "shape": []}, 422),
+    ({**GOOD, "name": "picture"}, 422),
+    ({**GOOD, "parameters": {"binary_data_size": 16}}, 422),
+    ({**GOOD, "parameters": {"shared_memory_region": "x"}}, 422),
+    ({"name": "encoded", "shape": [1], "datatype": "BYTES", "data": [PNG64]}, 422),
+    ({"name": "encoded", "shape": [1], "datatype": "BYTES", "data": [7]}, 422),
+    ({"name": "encoded", "shape": [2], "datatype": "BYTES", "data": [PNG64]}, 422),
+    ({"name": "encoded", "shape": [1], "datatype": "UINT8", "data": [PNG64]}, 422),
+])
+def test_json_tensors_are_checked_to_the_last_value(http: httpx.Client, tensor: dict[str, Any], status: int) -> None:
+    answer = http.post("/v2/models/toy/infer", json={"inputs": [tensor]})
+
+    assert answer.status_code == status, answer.text
+    if status != 200:
+        assert list(answer.json()) == ["error"]
+        assert answer.headers["x-weighbridge-problem"]
+        assert answer.headers["x-request-id"]
+
+
+HEAD = json.dumps({"inputs": [{
+    "name": "image", "shape": [1, 4, 4, 1], "datatype": "UINT8", "parameters": {"binary_data_size": 16},
+}]}).encode()
+FILE_HEAD = HEAD.replace(b"UINT8", b"BYTES").replace(b"image", b"encoded").replace(b"[1, 4, 4, 1]", b"[1]")
+
+
+@pytest.mark.parametrize(("body", "headers", "status"), [
+    (HEAD + bytes(16), {"Inference-Header-Content-Length": str(len(HEAD))}, 200),
+    (HEAD + bytes(15), {"Inference-Header-Content-Length": str(len(HEAD))}, 422),
+    (HEAD + bytes(17), {"Inference-Header-Content-Length": str(len(HEAD))}, 422),
+    (HEAD + bytes(16), {"Inference-Header-Content-Length": str(len(HEAD) - 1)}, 400),
+    (HEAD + bytes(16), {"Inference-Header-Content-Length": "99999"}, 422),
+    (HEAD + bytes(16), {"Inference-Header-Content-Length": "9" * 5000}, 422),
+    (HEAD + bytes(16), {"Inference-Header-Content-Length": "-1"}, 422),
+    (HEAD + bytes(16), {}, 400),
+    (FILE_HEAD + b"\xff" * 16, {"Inference-Header-Content-Length": str(len(FILE_HEAD))}, 422),
+    (FILE_HEAD + bytes(16), {"Inference-Header-Content-Length": str(len(FILE_HEAD))}, 422),
+    (b"", {}, 400),
+    (b"[" * 100_000, {}, 400),
+    (b"no gzip", {"Content-Encoding": "gzip"}, 400),
+    (gzip.compress(b"{}")[:-5], {"Content-Encoding": "gzip"}, 400),
+    (gzip.compress(bytes(50_000_000)), {"Content-Encoding": "gzip"}, 413),
+    (b"{}", {"Content-Encoding": "br"}, 415),
+])
+def test_a_broken_body_is_an_error_and_never_a_failure(
+    http: httpx.Client, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = http.post("/v2/models/toy/infer", content=body, headers=headers)
+
+    assert answer.status_code == status, answer.text
+    assert ("error" in answer.json()) == (status != 200)
+
+
+def test_other_refusals_under_v2_are_in_the_protocol_s_form_too(http: httpx.Client) -> None:
+    for answer in (
+        http.get("/v2/models/toy/infer"),
+        http.get("/v2/nothing"),
+        http.post("/v2/models/toy/infer", content=bytes(3_000_001)),
+    ):
+        assert answer.status_code in (404, 405, 413)
+        assert list(answer.json()) == ["error"]
+
+
