@@ -1,22 +1,50 @@
 """Questions about the service that need no server:
 
-    python -m service settings    every environment variable, as the table of the README
+    python -m service settings                   every environment variable, as the table of the README
+    python -m service keys add NAME [FILE]       make an API key, print it once, store its hash
+    python -m service keys list [FILE]           whose keys there are
+    python -m service keys remove NAME [FILE]    refuse a key from now on
+
+FILE is that of WEIGHBRIDGE_API_KEYS unless it is given.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from service.settings import table
+from service.keys import add_key, read_keys, remove_key
+from service.settings import SettingError, Settings, table
 
 
 def main(arguments: list[str]) -> int:
-    """Answer one question; 2 for one that is not known."""
-    if arguments != ["settings"]:
-        print(__doc__, file=sys.stderr)
-        return 2
-    print(table())
+    """Answer one question; 2 for one that is not known, 1 for what cannot be done."""
+    try:
+        match arguments:
+            case ["settings"]:
+                print(table())
+            case ["keys", "add", name, *file] if len(file) < 2:
+                key = add_key(_keys(file), name)
+                print(f"the key of {name}, which is stored nowhere:", file=sys.stderr)
+                print(key)
+            case ["keys", "list", *file] if len(file) < 2:
+                print("\n".join(sorted(read_keys(_keys(file)))))
+            case ["keys", "remove", name, *file] if len(file) < 2:
+                remove_key(_keys(file), name)
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _keys(file: list[str]) -> Path:
+    path = Path(file[0]) if file else Settings.read().api_keys
+    if path is None:
+        raise SettingError("which file? Name it, or set WEIGHBRIDGE_API_KEYS")
+    return path
 
 
 if __name__ == "__main__":

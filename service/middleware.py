@@ -2,6 +2,7 @@
 
     Observed   request id, Server-Timing and the security headers on every answer; metrics and the access log after it
     Enveloped  whatever goes wrong below becomes problem JSON; nothing escapes, nothing hangs
+    Guarded    only who holds an API key gets further, where keys are wanted (keys.py)
     Limited    a body that is announced or turns out too large, or too slow, is refused without being kept
     Short      the one address that must be quick is found without asking every route
 """

@@ -25,7 +25,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     wire.PredictAnswer, wire.EvaluateAnswer, wire.ProblemDocument, wire.ModelList, wire.ModelVersions,
     wire.SplitList, wire.Readiness, *oip.ANSWERS,
 )
-ALWAYS = ("bad-request", "read-timeout", "body-too-large", "internal-error", "overloaded")
+ALWAYS = ("unauthorized", "bad-request", "read-timeout", "body-too-large", "internal-error", "overloaded")
 TAKING_IMAGES = (
     "bad-json", "bad-multipart", "bad-value", "contradiction", "unknown-model", "unknown-runtime",
     "runtime-unavailable", "not-ready", "unsupported-media-type", "unsupported-image-format", "no-image",
@@ -38,6 +38,10 @@ MODEL: Json = {
     "examples": ["fm-fast"],
 }
 RUNTIME: Json = {"type": "string", "description": "one of the model's usable runtimes", "examples": ["onnxruntime"]}
+KEYS: Json = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 WHOLE: Json = {"type": "integer", "minimum": 1}
 
 
@@ -70,7 +74,8 @@ def document(settings: Settings) -> Json:
             "/metrics": {"get": _text("Prometheus metrics")},
             **oip.paths(),
         },
-        "components": {"schemas": found["$defs"]},
+        "components": {"schemas": found["$defs"], **({"securitySchemes": KEYS} if settings.api_keys else {})},
+        **({"security": [{name: []} for name in KEYS]} if settings.api_keys else {}),
     }
 
 

@@ -31,6 +31,7 @@ PROBLEMS: dict[str, Kind] = {
     "bad-multipart": Kind(HTTPStatus.BAD_REQUEST, "The body is not valid multipart/form-data"),
     "bad-request": Kind(HTTPStatus.BAD_REQUEST, "The request is malformed"),
     "control-off": Kind(HTTPStatus.FORBIDDEN, "Clients may not change what is served"),
+    "unauthorized": Kind(HTTPStatus.UNAUTHORIZED, "An API key is wanted here"),
     "not-found": Kind(HTTPStatus.NOT_FOUND, "There is nothing at this address"),
     "unknown-model": Kind(HTTPStatus.NOT_FOUND, "No such model"),
     "unknown-runtime": Kind(HTTPStatus.NOT_FOUND, "No such runtime"),
@@ -63,7 +64,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     """One occurrence of a row of PROBLEMS.
 
     `detail` says what happened, `cure` what to do about it; `field` names the part of the request at fault and
-    `limit` the bound it broke. `retry_after_s` and `allow` become the headers Retry-After and Allow.
+    `limit` the bound it broke. `retry_after_s`, `allow` and `challenge` become the headers
+    Retry-After, Allow and WWW-Authenticate.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         limit: int | float | None = None,
         retry_after_s: int | None = None,
         allow: str | None = None,
+        challenge: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.slug = slug
@@ -87,6 +90,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         self.headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
         if allow is not None:
             self.headers["Allow"] = allow
+        if challenge is not None:
+            self.headers["WWW-Authenticate"] = challenge
 
     def document(self, **more: Any) -> ProblemDocument:
         """This problem as the object that goes on the wire, with `request_id` or `errors` where given."""

@@ -15,6 +15,7 @@ from service.browse import docs, index, openapi, page
 from service.catalogue import model, models, picture, splits
 from service.evaluate import evaluate
 from service.health import livez, metrics, readyz
+from service.keys import Guarded, Keyring
 from service.metrics import Metrics
 from service.middleware import Enveloped, Limited, Observed, Short, unrouted
 from service.oip import paths as oip
@@ -46,6 +47,7 @@ ROUTES = (
 def build(settings: Settings) -> Starlette:
     """The application. Nothing is read from disk before its lifespan starts."""
     counters = Metrics()
+    keyring = None if settings.api_keys is None else Keyring(settings.api_keys)  # a wrong file must stop the start
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -66,6 +68,7 @@ def build(settings: Settings) -> Starlette:
         middleware=[
             Middleware(Observed, settings=settings, metrics=counters),
             Middleware(Enveloped, metrics=counters),
+            Middleware(Guarded, settings=settings, keyring=keyring),
             Middleware(Limited, settings=settings),
             Middleware(Short, route=PREDICT),
         ],

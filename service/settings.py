@@ -159,6 +159,13 @@ class Settings:
     max_evaluations: int = field(
         default=1, metadata=_row(_whole(1, 64), "evaluations at once in one worker; more get 503")
     )
+    api_keys: Path | None = field(
+        default=None,
+        metadata=_row(_FILE, "only who holds a key is answered; `python -m service keys add NAME` makes one", "none"),
+    )
+    open_metrics: bool = field(
+        default=False, metadata=_row(_SWITCH, "whether /metrics answers without a key, where keys are wanted", "false")
+    )
     access_log: bool = field(
         default=False, metadata=_row(_SWITCH, "one JSON line per request on standard output", "false")
     )
