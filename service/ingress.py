@@ -52,6 +52,7 @@ class Ask:
     runtime: str | None = None
     top_k: int | None = None
     resize: Resize | None = None
+    no_booleans: bool = False  # in the JSON that was sent
     timeout_s: float | None = None
 
 
@@ -94,6 +95,8 @@ def read_ask(body: bytes, headers: Mapping[bytes, bytes], query_string: bytes, s
             )
         check_count(len(items), settings.max_images)
         ask = Ask(items)
+        if media_type == "application/json":
+            ask.no_booleans = b"true" not in body and b"false" not in body
     if query or sent:
         ask.model = merge("model", query, sent)
         ask.runtime = merge("runtime", query, sent)
@@ -126,10 +129,12 @@ def _timeout_s(query: Mapping[str, str], headers: Mapping[bytes, bytes], setting
     return min(found, settings.timeout_s)
 
 
-def to_pixels(item: Any, spec: InputSpec, settings: Settings, resize: Resize) -> Decoded:
+def to_pixels(
+    item: Any, spec: InputSpec, settings: Settings, resize: Resize, *, no_booleans: bool = False
+) -> Decoded:
     """One item of an Ask as the pixels a model takes; Problem when this item cannot be used."""
     if isinstance(item, list):
-        return Decoded(from_lists(item, spec), None)
+        return Decoded(from_lists(item, spec, no_booleans=no_booleans), None)
     data = _from_base64(item) if isinstance(item, str) else item
     if not isinstance(data, bytes | bytearray):
         raise Problem("bad-value", f"an image cannot be {shorten(item)}",

