@@ -17,7 +17,7 @@ def test_every_recipe_states_its_parameters() -> None:
     assert set(PARAMETERS) == set(EVERY_RECIPE)
 
 
-@pytest.mark.parametrize("name", EVERY_RECIPE)
+@pytest.mark.parametrize("name", [name for name in EVERY_RECIPE if not name.startswith("fm002-next")])
 def test_a_network_has_exactly_the_parameters_of_its_report(name: str) -> None:
     with torch.device("meta"):
         assert count_parameters(build_network(replace(EVERY_RECIPE[name], init="default"))) == PARAMETERS[name]
@@ -42,6 +42,7 @@ def test_a_network_maps_normalised_images_to_ten_logits_and_back_to_all_its_weig
     logits.square().sum().backward()
 
     assert logits.shape == (2, 10)
+    assert count_parameters(network) == PARAMETERS[name]
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 

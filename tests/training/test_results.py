@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,37 +14,12 @@ from typing import Any
 import pytest
 
 from training.__main__ import main
-from training.recipe import Recipe
 from training.recipes import RECIPES, VARIANTS
 from training.results import FOLDER, read_all, reproduction_table, write_all
 from training.results.files import stale
-from training.runs import run_folder
 
 Out = pytest.CaptureFixture[str]
-CONFUSION = [[9000, 0], [1000, 0]]
-
-
-def store(
-    root: Path, recipe: Recipe, seed: int, figure: float, *, protocol: str = "report", last: float | None = None,
-    device: str = "cpu", cpu: str = "one",
-) -> Path:
-    """A finished run with given figures and two epochs."""
-    folder = run_folder(recipe, seed=seed, protocol=protocol, root=root)
-    folder.mkdir(parents=True, exist_ok=True)
-    score = {"count": 10_000, "correct": 9000, "accuracy": last or figure, "loss": 0.3, "confusion": CONFUSION}
-    result: dict[str, Any] = {
-        "recipe": recipe.to_dict(), "seed": seed, "protocol": protocol,
-        "figure": {"rule": "last epoch", "epoch": 2, "accuracy": figure},
-        "train": score, "validation": None, "test": {"split": "test", **score}, "test_split_scored": 1,
-        "epochs": 2, "wall_s": 60.0, "images_per_s": 1000.0, "sessions": [{"started": "2026-01-01T00:00:00Z"}],
-        "execution": {"device": device}, "machine": {"cpu": cpu}, "versions": {"torch": "2"}, "commit": "abc",
-        "weights_sha256": f"{seed}",
-    }
-    side = {"loss": 0.5, "accuracy": 0.8}
-    lines = [{"epoch": epoch, "train": side, "watched": side} for epoch in (1, 2)]
-    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "result.json").write_text(json.dumps(result))
-    return folder
+Store = Callable[..., Path]
 
 
 @pytest.fixture
@@ -62,7 +38,7 @@ def only(folder: Path) -> dict[str, Any]:
     return result
 
 
-def test_a_file_holds_mean_interval_verdict_and_every_seed(runs: Path, folder: Path) -> None:
+def test_a_file_holds_mean_interval_verdict_and_every_seed(store: Store, runs: Path, folder: Path) -> None:
     for seed, figure in enumerate((0.884, 0.885, 0.886)):
         store(runs, RECIPES["fm002-ann"], seed, figure)
     store(runs, RECIPES["fm002-ann"], 0, 0.88, protocol="clean")
@@ -82,7 +58,7 @@ def test_a_file_holds_mean_interval_verdict_and_every_seed(runs: Path, folder: P
     assert result["row"]["ours, the report's protocol"] == "88.50 (88.25 to 88.75, n = 3)"
 
 
-def test_an_unfinished_run_is_not_in_it(runs: Path, folder: Path) -> None:
+def test_an_unfinished_run_is_not_in_it(store: Store, runs: Path, folder: Path) -> None:
     store(runs, RECIPES["fm002-ann"], 0, 0.88)
     (store(runs, RECIPES["fm002-ann"], 1, 0.99) / "result.json").unlink()
 
@@ -91,14 +67,14 @@ def test_an_unfinished_run_is_not_in_it(runs: Path, folder: Path) -> None:
     assert [kept["seed"] for kept in only(folder)["protocols"]["report"]["seeds"]] == [0]
 
 
-def test_deriving_again_changes_nothing(runs: Path, folder: Path) -> None:
+def test_deriving_again_changes_nothing(store: Store, runs: Path, folder: Path) -> None:
     store(runs, RECIPES["fm002-ann"], 0, 0.88)
 
     assert len(write_all(folder, root=runs)) == 2
     assert write_all(folder, root=runs) == []
 
 
-def test_seeds_of_another_machine_stay_with_their_machine(runs: Path, folder: Path) -> None:
+def test_seeds_of_another_machine_stay_with_their_machine(store: Store, runs: Path, folder: Path) -> None:
     there = store(runs, RECIPES["fm002-ann"], 0, 0.88, cpu="there")
     write_all(folder, root=runs)
     shutil.rmtree(there)
@@ -112,7 +88,7 @@ def test_seeds_of_another_machine_stay_with_their_machine(runs: Path, folder: Pa
     assert made == [(0, "there"), (1, "here")]
 
 
-def test_runs_of_an_older_recipe_leave_the_table_and_are_named(runs: Path, folder: Path) -> None:
+def test_runs_of_an_older_recipe_leave_the_table_and_are_named(store: Store, runs: Path, folder: Path) -> None:
     recipe = RECIPES["fm002-ann"]
     store(runs, recipe, 0, 0.88)
     write_all(folder, root=runs)
@@ -122,7 +98,7 @@ def test_runs_of_an_older_recipe_leave_the_table_and_are_named(runs: Path, folde
     assert (read_all(folder), stale(folder)) == ([], [path])
 
 
-def test_each_device_and_each_copy_of_the_data_has_its_own_file(runs: Path, folder: Path) -> None:
+def test_each_device_and_each_copy_of_the_data_has_its_own_file(store: Store, runs: Path, folder: Path) -> None:
     recipe = RECIPES["cf003"]
     store(runs, recipe, 0, 0.83)
     store(runs, recipe, 1, 0.83, device="cuda")
@@ -139,7 +115,7 @@ def test_each_device_and_each_copy_of_the_data_has_its_own_file(runs: Path, fold
     assert "the report leaves open: widths" in jpeg["verdict"]["reason"]
 
 
-def test_the_lift_of_choosing_on_the_test_split_is_told(runs: Path, folder: Path) -> None:
+def test_the_lift_of_choosing_on_the_test_split_is_told(store: Store, runs: Path, folder: Path) -> None:
     store(runs, RECIPES["fm001-mixer"], 0, 0.90, last=0.89)
 
     write_all(folder, root=runs)
@@ -149,7 +125,7 @@ def test_the_lift_of_choosing_on_the_test_split_is_told(runs: Path, folder: Path
 
 @pytest.mark.parametrize(("figure", "word"), [(0.95, "above"), (0.92, "not surely above"), (0.90, "below")])
 def test_our_own_nets_are_measured_against_the_best_report(
-    runs: Path, folder: Path, figure: float, word: str
+    store: Store, runs: Path, folder: Path, figure: float, word: str
 ) -> None:
     store(runs, RECIPES["fm-fast"], 0, figure, protocol="clean")
 
@@ -160,7 +136,7 @@ def test_our_own_nets_are_measured_against_the_best_report(
     )
 
 
-def test_the_table_has_a_row_per_recipe_also_for_those_not_run(runs: Path, folder: Path) -> None:
+def test_the_table_has_a_row_per_recipe_also_for_those_not_run(store: Store, runs: Path, folder: Path) -> None:
     store(runs, RECIPES["fm002-ann"], 0, 0.8843)
     store(runs, VARIANTS["fm002-ann-sgd"], 0, 0.88)
     write_all(folder, root=runs)
@@ -192,7 +168,7 @@ def test_the_committed_files_are_of_today_s_recipes_and_of_today_s_rule(tmp_path
 
 
 def test_the_command_says_what_it_wrote(
-    data_root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, tmp_path: Path
+    store: Store, data_root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("training.results.files.FOLDER", folder)
     store(tmp_path / "runs", RECIPES["fm002-ann"], 0, 0.8843)

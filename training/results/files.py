@@ -22,18 +22,30 @@ from training.runs import runs_of
 FOLDER = Path(__file__).parent
 
 
-def write_all(folder: Path = FOLDER, *, root: Path | None = None) -> list[Path]:
-    """Derive every file that the finished runs under `root` allow, and the index; returns the paths that changed."""
-    changed = []
+def derive(folder: Path = FOLDER, *, root: Path | None = None) -> dict[Path, dict[str, Any]]:
+    """What every file should hold: from the finished runs under `root`, and what the files already have.
+
+    Words and verdicts follow the code also where the runs are not here.
+    """
+    derived = {}
     for recipe in versions():
         for device, entries in _by_device(recipe, root).items():
             path = folder / f"{recipe.name}.{recipe.dataset}.{device}.json"
-            changed += _write(path, summarise(recipe, device, _merged(path, recipe, entries)))
-    for path in folder.glob("*.*.*.json"):  # words and verdicts follow the code, also where the runs are not here
-        if (held := _current(path)) is not None:
-            changed += _write(path, summarise(held, path.name.split(".")[-2], _merged(path, held, {})))
-    changed += _write(folder / INDEX, index(read_all(folder)))
-    return list(dict.fromkeys(changed))
+            derived[path] = summarise(recipe, device, _merged(path, recipe, entries))
+    for path in folder.glob("*.*.*.json"):
+        if path not in derived and (held := _current(path)) is not None:
+            derived[path] = summarise(held, path.name.split(".")[-2], _merged(path, held, {}))
+    return dict(sorted(derived.items()))
+
+
+def write_all(folder: Path = FOLDER, *, root: Path | None = None) -> list[Path]:
+    """Bring every file and the index up to date; returns the paths that changed."""
+    derived = derive(folder, root=root)
+    return [
+        path
+        for path, content in [*derived.items(), (folder / INDEX, index(derived.values()))]
+        if _write(path, content)
+    ]
 
 
 def read_all(folder: Path = FOLDER) -> list[dict[str, Any]]:
@@ -90,11 +102,12 @@ def _current(path: Path) -> Recipe | None:
     return recipe if recipe.fingerprint == held["fingerprint"] else None
 
 
-def _write(path: Path, content: object) -> list[Path]:
+def _write(path: Path, content: object) -> bool:
     text = _dumps(content).encode()
     if path.is_file() and path.read_bytes() == text:
-        return []
-    return [write_atomically(path, text)]
+        return False
+    write_atomically(path, text)
+    return True
 
 
 def _dumps(content: object) -> str:
