@@ -134,6 +134,7 @@ class Dispatch:
             job.alarm.cancel()
             if job.watcher is not None:
                 job.watcher.cancel()
+                job.watcher = None  # what it ends with refers to the job: together they would outlive their model
         watch.mark("queue", started)
         watch.mark("infer", ended)
         watch.mark("queue")
@@ -243,6 +244,7 @@ class Dispatch:
                 self._loop.call_soon_threadsafe(self._done, lane, batch, *found)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
+            del task, lane, batch, found  # an idle thread must not keep a model that left
 
     async def call(self, work: Callable[[], T], expected_s: float, stage: str, watch: Stopwatch) -> T:
         """Run `work`; its time goes to `stage`, the wait for a thread and for the event loop to "queue".

@@ -20,7 +20,7 @@ from service.routebook import RouteBook
 from service.settings import Settings
 from service.shelf import STILL_LOADING, Shelf
 
-POLL_S = 0.2
+POLL_S = 0.1
 DRAIN_S = 5.0  # an evaluation may hold a model for minutes; nobody waits for that
 logger = logging.getLogger("weighbridge")
 
