@@ -102,6 +102,7 @@ class Enveloped:
         except Exception:
             logger.exception("request %s failed", visit.id)
             problem = Problem("internal-error", "the request could not be answered", cure=f"report request {visit.id}")
+        problem.__traceback__ = None  # it leads back here: the circle would keep the request's body, and its model
         if visit.status:  # the answer has begun; there is no way to take it back
             return
         self.metrics.problems.labels(problem.slug).inc()
