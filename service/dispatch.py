@@ -171,12 +171,13 @@ class Dispatch:
         """Hand batches to threads as long as there are both."""
         self._pumping = False
         while self._free and self._active:
-            lane = min(self._active, key=lambda each: each.served_s)
+            ready = [lane for lane in self._active if not self._waits_on(lane)] if self._max_wait_s else self._active
+            if not ready:
+                return
+            lane = min(ready, key=lambda each: each.served_s)
             self._now_s = lane.served_s
             fair = math.ceil(lane.images / self._free)  # idle threads share what waits
             limit = lane.curve.limit(min(fair, self._max_batch))
-            if self._max_wait_s and self._waits_on(lane):
-                return
             batch = self._alive(lane.take(limit))
             if not lane.queue:
                 self._active.discard(lane)
@@ -194,16 +195,20 @@ class Dispatch:
 
     def _waits_on(self, lane: Lane) -> bool:
         """Whether a lane that could still fill a better batch should give it the time to."""
-        first = next(iter(lane.queue))
+        first = next(iter(lane.queue), None)
         wanted = lane.curve.limit(self._max_batch)
-        if lane.images >= wanted or not lane.curve.pays():
+        if first is None or lane.images >= wanted or not lane.curve.pays():
             return False
         waited_s = (time.perf_counter_ns() - first.entered_ns) / 1e9
         if waited_s >= self._max_wait_s:
             return False
-        if self._wake is None or self._wake.when() <= asyncio.get_running_loop().time():
-            self._wake = asyncio.get_running_loop().call_later(self._max_wait_s - waited_s, self._pump_soon)
+        if self._wake is None:
+            self._wake = asyncio.get_running_loop().call_later(self._max_wait_s - waited_s, self._wake_up)
         return True
+
+    def _wake_up(self) -> None:
+        self._wake = None
+        self._pump_soon()
 
     def _alive(self, batch: list[Job]) -> list[Job]:
         now = time.perf_counter_ns()

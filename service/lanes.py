@@ -62,7 +62,7 @@ class Curve:
                 best, size = each, int(2 ** (place + 1)) - 1
             else:
                 self.image_s[place] = each * FORGET
-        return min(size, self._max_batch)
+        return max(1, min(size, self._max_batch, waiting))
 
 
 class Late(Exception):  # noqa: N818 - not an error of the model
