@@ -1,6 +1,7 @@
 """Weighs the models that the service serves.
 
     python -m benchmarks                     micro-benchmarks, load per model, table and HTML report
+    python -m benchmarks weigh               which one to deploy: capacity within an objective, and the reasons
     python -m benchmarks demo                the whole path once, quickly: predict, evaluate, weigh
     python -m benchmarks report RUN          make result and report again from a run's raw rows
     python -m benchmarks doctor              this machine as a place to measure
@@ -15,15 +16,22 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 
+from benchmarks.capacity.slo import Slo
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError, check_format, find_contenders
 from benchmarks.comparison.demo import demo
 from benchmarks.comparison.publish import finish, publish
 from benchmarks.comparison.run import Run, RunError, open_run
 from benchmarks.comparison.settings import Settings
 from benchmarks.comparison.steps import weigh
+from benchmarks.decision.configurations import matrix
+from benchmarks.decision.folder import DecisionFolder, open_folder
+from benchmarks.decision.measure import measure_all
+from benchmarks.decision.publish import finish as finish_decision
+from benchmarks.decision.wish import OBJECTIVES, Wish
 from benchmarks.load.generator import GeneratorError
 from benchmarks.load.payloads import ENCODERS
 from benchmarks.machine.children import ROOT, stop_all
@@ -88,8 +96,42 @@ def run(options: argparse.Namespace, console: Console) -> int:
     return 1 if problems else 0
 
 
+def decide(options: argparse.Namespace, console: Console) -> int:
+    """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured."""
+    wish = Wish(
+        slo=options.slo, min_accuracy=options.min_accuracy, rate=options.rate, objective=options.objective,
+        price_per_hour=options.price_per_hour, models=tuple(options.models), runtimes=tuple(options.runtimes),
+        threads=tuple(options.threads), workers=tuple(options.workers), root=str(options.root), body=options.body,
+        seed=options.seed, everything=options.all, screening=options.quick,
+    )
+    contenders, machine = find_contenders(Path(options.root), options.models), fingerprint()
+    most = max(threads * workers for threads in wish.threads for workers in wish.workers)
+    configurations = matrix(contenders, wish, max(1, len(share_out(most).server)))
+    folder = open_folder(
+        options.output or RUNS / time.strftime("weigh-%Y-%m-%dT%H-%M-%S"), wish, configurations, contenders,
+        machine=machine, cores=str(share_out(most)), created=machine["at"], command=_command(),
+    )
+    tried = sum(why is None for why in configurations.values())
+    console.print(f"[bold]{tried} configurations[/] · {wish.limit} · {folder.facts['cores']} · {folder.folder}")
+    for warning in warnings(machine):
+        console.print(f"[yellow]note:[/] {warning}")
+    try:
+        with LiveScreen(console) as screen:
+            problems = measure_all(folder, contenders, screen)
+    except KeyboardInterrupt:
+        finish_decision(folder, console)
+        console.print(f"interrupted; to continue: [bold]{_command()} --output {folder.folder}[/]", soft_wrap=True)
+        return INTERRUPTED
+    folder.note(finished=fingerprint()["at"])
+    result = finish_decision(folder, console)
+    return 0 if result["decision"]["recommended"] and not problems else 1
+
+
 def report(options: argparse.Namespace, console: Console) -> int:
     """Derive everything again from raw rows."""
+    if (options.run / "weigh.json").exists():
+        finish_decision(DecisionFolder(options.run), console)
+        return 0
     result = finish(Run(options.run), console)
     if options.publish:
         console.print(f"published: {publish(result)}")
@@ -125,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--no-micro", action="store_true", help="leave the micro-benchmarks out")
     one.add_argument("--publish", action="store_true", help="copy the summary to benchmarks/results/")
     one.set_defaults(do=run)
+    _add_weigh(commands)
     two = commands.add_parser("demo", help="predict, evaluate, weigh: the whole path in three minutes")
     two.add_argument("--seconds", type=_positive, default=4.0, help="measured time of each load (default: 4)")
     two.add_argument("--root", type=Path, default=MODELS)
@@ -136,6 +179,42 @@ def _parser() -> argparse.ArgumentParser:
     four = commands.add_parser("doctor", help="this machine as a place to measure")
     four.set_defaults(do=lambda _, console: doctor(console))
     return parser
+
+
+def _add_weigh(commands: Any) -> None:
+    """Options of `weigh`."""
+    add = commands.add_parser("weigh", help="which configuration to deploy for an objective, a rate and an accuracy")
+    add.add_argument("--slo", required=True, type=_slo, help="p99=20ms: response time from the intended start")
+    add.add_argument("--min-accuracy", required=True, type=_share, metavar="SHARE", help="0.90; by the card")
+    add.add_argument("--rate", required=True, type=_positive, help="requests per second that you expect")
+    add.add_argument("--objective", choices=OBJECTIVES, default="cost",
+                     help="cost: fewest core-seconds per prediction (default); headroom: highest capacity")
+    add.add_argument("--price-per-hour", type=_positive, metavar="P", help="of one core; shows money per million")
+    add.add_argument("--models", nargs="+", default=["*"], metavar="GLOB", help="names of models; default: all")
+    add.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=[], help="default: all that work here")
+    add.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N", help="of the runtime (default: 1)")
+    add.add_argument("--workers", nargs="+", type=int, default=[1], metavar="N", help="server processes (default: 1)")
+    add.add_argument("--root", type=Path, default=MODELS, help="folder of models and splits (default: models)")
+    add.add_argument("--body", choices=ENCODERS, default="png", help="how images travel (default: png)")
+    add.add_argument("--seed", type=int, default=0, help="of arrival times, image order and order of configurations")
+    add.add_argument("--output", type=Path, help="run folder; an unfinished one is continued")
+    add.add_argument("--all", action="store_true", help="load-test also what is too inaccurate or dominated")
+    add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
+    add.set_defaults(do=decide)
+
+
+def _slo(text: str) -> str:
+    try:
+        Slo.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _share(text: str) -> float:
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return float(text)
 
 
 def _with_default(arguments: list[str]) -> list[str]:

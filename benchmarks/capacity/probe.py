@@ -42,7 +42,7 @@ class Effort:
 
 
 FULL = Effort()
-QUICK = Effort(requests=1307, seconds=2.0, warmup=0.5, resolution=0.15)
+QUICK = Effort(requests=662, seconds=2.0, warmup=0.5, resolution=0.15)
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.comparison.contenders import Contender, find_split
+from benchmarks.comparison.bodies import store_bodies
+from benchmarks.comparison.contenders import Contender
 from benchmarks.comparison.run import Run
 from benchmarks.comparison.settings import Settings
 from benchmarks.load.generator import send
-from benchmarks.load.payloads import digest, encode, read_payloads, write_payloads
+from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load, find_load
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.server import Server, ServerError, post, serving
 from benchmarks.micro.child import run_micro
-
-MOST_BODIES = 10_000
 
 
 class Screen(Protocol):
@@ -52,7 +51,7 @@ def weigh(
     for contender in contenders:
         if not _Steps(run, contender).missing():
             continue
-        payloads = _payloads(run, contender)
+        payloads = store_bodies(run, contender, settings)
         try:
             with _server_for(contender, run, cores, screen, server) as ready:
                 _measure(run, contender, ready, payloads, cores, screen)
@@ -121,18 +120,3 @@ def describe(plan: Plan) -> str:
         share = f", {plan.utilisation:.0%} of capacity" if plan.utilisation else ""
         return f"{plan.rate:g} requests/s{share}"
     return "one request at a time" if plan.connections == 1 else f"{plan.connections} connections, no pause"
-
-
-def _payloads(run: Run, contender: Contender) -> Path:
-    """The request bodies of the contender's split, encoded once per run."""
-    settings = run.settings
-    split = find_split(Path(settings.root), contender.card)
-    path = run.folder / f"payloads-{split.card.name}-{settings.body}.npz"
-    if not path.exists():
-        images, labels = split.load()
-        payloads = encode(settings.body, images, labels, limit=MOST_BODIES, seed=settings.seed)
-        kept = split.card.model_dump(mode="json", include={"name", "dataset", "split", "count", "sha256", "licence"})
-        about = kept | {"body": settings.body, "bodies": len(payloads), "payloads_sha256": digest(payloads)}
-        run.note(datasets={**run.facts.get("datasets", {}), split.card.name: about})
-        write_payloads(path, payloads)  # last: where it is, everything about it is noted
-    return path

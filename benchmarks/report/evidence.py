@@ -20,20 +20,25 @@ def stages(result: Result) -> Markup | None:
     parts = [(entry, _parts(load)) for entry in result["models"] if (load := headline(entry)) and load["stages_ms"]]
     if not parts:
         return None
-    longest = max(sum(part.values()) for _, part in parts)
-    bars = []
-    for entry, part in parts:
-        pieces = [el("i", style=f"width:{100 * part.get(name, 0) / longest:.2f}%;background:{colour}",
-                     title=f"{name}: {part.get(name, 0):.3f} ms") for name, colour in STAGES]
-        bars.append(el("div", el("span", entry["name"]), el("div", *pieces, class_="bar"),
-                       el("span", f"{sum(part.values()):.2f} ms", class_="total"), class_="row"))
-    legend = [el("li", el("span", class_="dot", style=f"background:{colour}"), name) for name, colour in STAGES]
-    rows = [[entry["name"], *(f"{part[name]:.3f}" if name in part else MISSING for name, _ in STAGES)]
-            for entry, part in parts]
     return join([el("h2", "Where the time goes"),
                  el("p", f"Mean service time at {operating_point(result)}, by the stages in the server's Server-Timing "
                          "header. Means, because only means add up.", class_="soft"),
-                 el("ul", *legend, class_="legend"), el("div", *bars),
+                 waterfall([(entry["name"], part) for entry, part in parts])])
+
+
+def waterfall(parts: list[tuple[str, dict[str, float]]]) -> Markup:
+    """Bars and a table of milliseconds by stage, one per name."""
+    longest = max(sum(part.values()) for _, part in parts)
+    bars = []
+    for title, part in parts:
+        pieces = [el("i", style=f"width:{100 * part.get(name, 0) / longest:.2f}%;background:{colour}",
+                     title=f"{name}: {part.get(name, 0):.3f} ms") for name, colour in STAGES]
+        bars.append(el("div", el("span", title), el("div", *pieces, class_="bar"),
+                       el("span", f"{sum(part.values()):.2f} ms", class_="total"), class_="row"))
+    legend = [el("li", el("span", class_="dot", style=f"background:{colour}"), name) for name, colour in STAGES]
+    rows = [[title, *(f"{part[name]:.3f}" if name in part else MISSING for name, _ in STAGES)]
+            for title, part in parts]
+    return join([el("ul", *legend, class_="legend"), el("div", *bars),
                  table(["ms", *(name for name, _ in STAGES)], rows)])
 
 
@@ -66,8 +71,14 @@ def validity(result: Result) -> Markup:
 
 def machine(result: Result) -> Markup:
     """Where."""
-    facts, settings = result["machine"], result["settings"]
+    settings = result["settings"]
     cpus = [load["generator_cpu"] for entry in result["models"] for load in entry["loads"] if load["generator_cpu"]]
+    return machine_box(result, cpus, {"Runtime": f"{settings['runtime']}, {settings['threads']} thread(s)"})
+
+
+def machine_box(result: Result, generator_cpus: list[float], more: dict[str, str]) -> Markup:
+    """The fingerprint, what the generator used, and `more` rows."""
+    facts = result["machine"]
     rows = {
         "CPU": f"{facts['cpu']}, {facts['usable_cores']} usable of {facts['cores']} cores"
                + (", virtual" if facts["virtual"] else ""),
@@ -76,8 +87,8 @@ def machine(result: Result) -> Markup:
         "System": f"{facts['system']}, {facts['python']}",
         "Governor, quota": f"{facts['governor'] or 'unknown'}, {facts['cpu_quota'] or 'none'}",
         "Load at start": ", ".join(map(str, facts["load_average"])),
-        "Generator CPU": f"at most {max(cpus):.0%} of a core" if cpus else "unknown",
-        "Runtime": f"{settings['runtime']}, {settings['threads']} thread(s)",
+        "Generator CPU": f"at most {max(generator_cpus):.0%} of a core" if generator_cpus else "unknown",
+        **more,
         "Libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),
         "Commit": facts["commit"] or "unknown",
         "Images": "; ".join(f"{data['bodies']:,} of {name} as {data['body']} ({data['licence']})"

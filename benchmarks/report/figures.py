@@ -52,7 +52,7 @@ def accuracy_against_p99(entries: list[Entry]) -> Markup:
         )
     figure.update_xaxes(title="p99 response time, ms (less is better)", rangemode="tozero")
     figure.update_yaxes(title="accuracy, % (more is better)")
-    return _html(figure, "accuracy-p99", 440)
+    return drawn(figure, "accuracy-p99", 440)
 
 
 def response_by_percentile(entries: list[Entry]) -> Markup:
@@ -71,7 +71,7 @@ def response_by_percentile(entries: list[Entry]) -> Markup:
     figure.update_xaxes(title="percentile of requests", type="log", tickvals=[100 / (100 - tick) for tick in TICKS],
                         ticktext=[f"{tick:g}" for tick in TICKS])
     figure.update_yaxes(title="response time, ms", type="log")
-    return _html(figure, "percentiles", 400)
+    return drawn(figure, "percentiles", 400)
 
 
 def accuracy(entry: Entry) -> Value:
@@ -100,7 +100,8 @@ def _bars(value: Value) -> dict[str, Any] | None:
     return {"type": "data", "array": [interval[1] - at], "arrayminus": [at - interval[0]], "thickness": 1.5, "width": 5}
 
 
-def _html(figure: go.Figure, name: str, height: int) -> Markup:
+def drawn(figure: go.Figure, name: str, height: int) -> Markup:
+    """A figure as HTML in the looks of the page."""
     figure.update_layout(
         height=height, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", hovermode="closest",
         margin={"l": 60, "r": 20, "t": 20, "b": 55}, font={"family": "inherit", "size": 13},

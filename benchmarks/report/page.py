@@ -6,7 +6,7 @@ Reads a result only. What it shows and in which order is SECTIONS.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +32,35 @@ def write_report(path: Path, result: dict[str, Any]) -> Path:
 
 
 def page(result: dict[str, Any]) -> str:
-    """The whole document."""
+    """The whole document of a comparison."""
     result = result | {"models": ordered(result["models"])}
-    data = json.dumps(publishable(result)).replace("<", "\\u003c")  # nothing in it can end the script
+    return document(
+        title=f"{len(result['models'])} models, {result['created'][:10]}",
+        heading=f"comparison of {result['created'][:16].replace('T', ' ')} UTC",
+        sections=[section for build in SECTIONS if (section := build(result)) is not None],
+        run_id=result["run_id"], data=publishable(result),
+    )
+
+
+def document(*, title: str, heading: str, sections: Iterable[Markup], run_id: str, data: Any) -> str:
+    """A page in our looks; `data` is stored in it as JSON."""
+    stored = json.dumps(data).replace("<", "\\u003c")  # nothing in it can end the script
     head = el(
         "head",
         el("meta", charset="utf-8"),
         el("meta", http_equiv="Content-Security-Policy", content=POLICY),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("title", f"Weighbridge: {len(result['models'])} models, {result['created'][:10]}"),
+        el("title", f"Weighbridge: {title}"),
         el("style", Markup(STYLE.read_text())),
         library(),
     )
     body = el(
         "body",
         el("main",
-           el("h1", el("b", "Weighbridge"), f" comparison of {result['created'][:16].replace('T', ' ')} UTC"),
-           *(el("section", section) for build in SECTIONS if (section := build(result)) is not None),
-           el("footer", f"Run {result['run_id']}. The result behind this page is in its source as JSON; raw rows lie "
+           el("h1", el("b", "Weighbridge"), f" {heading}"),
+           *(el("section", section) for section in sections),
+           el("footer", f"Run {run_id}. The result behind this page is in its source as JSON; raw rows lie "
                         "beside the file.")),
-        Markup(f'<script type="application/json" id="result">{data}</script>'),
+        Markup(f'<script type="application/json" id="result">{stored}</script>'),
     )
     return "<!doctype html>\n" + el("html", join([head, body]), lang="en")

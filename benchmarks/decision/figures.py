@@ -1,0 +1,114 @@
+"""The figures of a decision: accuracy against capacity, and the tail against the rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from benchmarks.decision.verdict import bracket_of
+from benchmarks.report.figures import SYMBOLS, colour, drawn
+from benchmarks.report.markup import Markup
+
+Result = dict[str, Any]
+Entry = dict[str, Any]
+TOO_SLOW = "rgba(192,54,44,.75)"
+
+
+def accuracy_against_capacity(result: Result) -> Markup | None:
+    """Up and to the right is better. Boxes of the wish: right of the dashed line and above it is good enough."""
+    shown = [(position, entry) for position, entry in enumerate(result["configurations"])
+             if bracket_of(entry) and (entry["card_accuracy"] or entry["accuracy"])]
+    if not shown:
+        return None
+    wish, figure = result["wish"], go.Figure()
+    frontier = _frontier([entry for _, entry in shown])
+    figure.add_scatter(x=[_middle(entry) for entry in frontier], y=[_accuracy(entry)[0] for entry in frontier],
+                       mode="lines", line={"color": "#8a94a3", "width": 1.5, "shape": "vh"}, name="best trade-offs",
+                       hoverinfo="skip", showlegend=False)
+    rightmost = max(_middle(entry) for _, entry in shown)
+    for position, entry in shown:
+        low, high = bracket_of(entry) or (0.0, 0.0)
+        at, below, above = _accuracy(entry)
+        figure.add_scatter(
+            x=[_middle(entry)], y=[at], mode="markers+text", text=[_short(entry, result)], showlegend=False,
+            textposition=f"{'top' if position % 2 == 0 else 'bottom'} "
+                         f"{'left' if _middle(entry) > 0.6 * rightmost else 'right'}", cliponaxis=False,
+            error_x={"type": "data", "array": [high - _middle(entry)], "arrayminus": [_middle(entry) - low],
+                     "thickness": 1.5, "width": 5},
+            error_y={"type": "data", "array": [above - at], "arrayminus": [at - below], "thickness": 1.5, "width": 5},
+            marker={"size": 13, "color": colour(position), "symbol": SYMBOLS[position % len(SYMBOLS)]
+                    + ("-open" if entry["reasons"] else "")},
+            hovertemplate=f"<b>{entry['label']}</b><br>{low:,.0f} to {high:,.0f}/s<br>accuracy {at:.2f} %<br>"
+                          f"{entry['verdict']}<extra></extra>",
+        )
+    figure.add_vline(x=wish["rate"], line={"dash": "dash", "color": TOO_SLOW, "width": 1.5})
+    figure.add_hline(y=100 * wish["min_accuracy"], line={"dash": "dash", "color": TOO_SLOW, "width": 1.5})
+    figure.update_xaxes(title=f"capacity with {wish['objective_text']}, requests/s (more is better)",
+                        rangemode="tozero")
+    figure.update_yaxes(title="accuracy, % (more is better)")
+    return drawn(figure, "accuracy-capacity", 440)
+
+
+def tail_against_rate(result: Result) -> Markup | None:
+    """How the tail grows with the rate, and where it crosses the objective."""
+    wish, figure = result["wish"], go.Figure()
+    curves = [(position, entry) for position, entry in enumerate(result["configurations"]) if entry["curve"]]
+    if not curves:
+        return None
+    limit = next(entry["capacity"]["limit_us"] for _, entry in curves if entry["capacity"]) / 1000 \
+        if any(entry["capacity"] for _, entry in curves) else None
+    for position, entry in curves:
+        points = entry["curve"]
+        x, y = [point["rate"] for point in points], [point["percentile_us"] / 1000 for point in points]
+        bounds = [point["interval_us"] or (point["percentile_us"],) * 2 for point in points]
+        figure.add_scatter(
+            x=x, y=y, mode="lines+markers", name=_short(entry, result),
+            line={"color": colour(position), "width": 2}, cliponaxis=False,
+            error_y={"type": "data", "array": [high / 1000 - at for (_, high), at in zip(bounds, y, strict=True)],
+                     "arrayminus": [at - low / 1000 for (low, _), at in zip(bounds, y, strict=True)],
+                     "thickness": 1, "width": 3},
+            marker={"size": 8, "symbol": ["circle" if point["passed"] else "circle-open" for point in points]},
+            customdata=[[point["requests"], point["over"],
+                         "kept" if point["passed"] else "stopped early" if point["stopped_early"] else "missed"]
+                        for point in points],
+            hovertemplate=f"<b>{entry['label']}</b><br>%{{x:,.0f}}/s: %{{y:.2f}} ms<br>%{{customdata[0]}} requests, "
+                          "%{customdata[1]} over: %{customdata[2]}<extra></extra>",
+        )
+    if limit is not None:
+        figure.add_hline(y=limit, line={"dash": "dash", "color": TOO_SLOW, "width": 1.5},
+                         annotation_text=wish["objective_text"], annotation_position="top left")
+    figure.add_vline(x=wish["rate"], line={"dash": "dot", "color": TOO_SLOW, "width": 1.5})
+    percentile = wish["slo"].split("=")[0].strip()
+    figure.update_xaxes(title="offered rate, requests/s", rangemode="tozero")
+    figure.update_yaxes(title=f"{percentile} response time, ms", type="log")
+    return drawn(figure, "tail-rate", 420)
+
+
+def _frontier(entries: list[Entry]) -> list[Entry]:
+    """Those that no other one beats in both, by capacity."""
+    best, kept = -1.0, []
+    for entry in sorted(entries, key=lambda entry: (-_middle(entry), -_accuracy(entry)[0])):
+        if _accuracy(entry)[0] > best:
+            best = _accuracy(entry)[0]
+            kept.append(entry)
+    return kept[::-1]
+
+
+def _short(entry: Entry, result: Result) -> str:
+    """The model's name, with what else tells the configurations apart."""
+    runtimes = {other["runtime"] for other in result["configurations"]}
+    cores = {(other["threads"], other["workers"]) for other in result["configurations"]}
+    more = ([entry["runtime"]] if len(runtimes) > 1 else []) + (
+        [f"{entry['threads']}×{entry['workers']}"] if len(cores) > 1 else [])
+    return " ".join([str(entry["name"]), *more])
+
+
+def _middle(entry: Entry) -> float:
+    low, high = bracket_of(entry) or (0.0, 0.0)
+    return (low + high) / 2
+
+
+def _accuracy(entry: Entry) -> tuple[float, float, float]:
+    known = entry["card_accuracy"] or entry["accuracy"]
+    return 100 * known["top1"], 100 * known["interval"][0], 100 * known["interval"][1]

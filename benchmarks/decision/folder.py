@@ -1,0 +1,106 @@
+"""A decision on disk: `benchmarks/runs/weigh-<stamp>/`, raw rows per configuration and what is derived from them.
+
+    weigh.json                       wish, machine, configurations; written first
+    calibration.json                 what the generator can do here
+    micro-<runtime>-t<threads>.json  the bare runtimes, with every timing
+    configurations/<id>/             rows of every load; done.json is written last
+    decision.json, .md, .html        derived
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparison.contenders import Contender
+from benchmarks.comparison.run import RunError
+from benchmarks.decision.configurations import Configuration
+from benchmarks.decision.wish import Wish
+from benchmarks.load.stored import Load, read_load
+from benchmarks.machine.fingerprint import differences
+from service.card import CARD_FILE, ModelCard, write_atomically
+
+
+class DecisionFolder:
+    """The folder of one decision."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.facts: dict[str, Any] = json.loads((folder / "weigh.json").read_text())
+        except FileNotFoundError:
+            raise RunError(f"{folder} holds no decision (weigh.json is missing)") from None
+
+    @property
+    def wish(self) -> Wish:
+        """What was asked."""
+        stored: Any = {key: tuple(value) if isinstance(value, list) else value
+                       for key, value in self.facts["wish"].items()}
+        return Wish(**stored)
+
+    @property
+    def configurations(self) -> dict[Configuration, str | None]:
+        """Everything in the matrix, and why some of it cannot be tried here."""
+        return {Configuration(**stored["is"]): stored["unavailable"] for stored in self.facts["configurations"]}
+
+    def place(self, one: Configuration) -> Path:
+        """Where everything about a configuration lies."""
+        return self.folder / "configurations" / one.id
+
+    def card(self, model: str) -> ModelCard:
+        """The card of a model as it was when measured."""
+        return ModelCard.model_validate_json((self.folder / "cards" / f"{model}.json").read_bytes())
+
+    def micro(self, runtime: str, threads: int) -> Path:
+        """Where the timings of a bare runtime lie."""
+        return self.folder / f"micro-{runtime}-t{threads}.json"
+
+    def loads(self, one: Configuration) -> dict[str, Load]:
+        """The complete loads of a configuration by name."""
+        place = self.place(one)
+        names = [path.stem for path in place.glob("*.npz") if path.with_suffix(".json").exists()]
+        return {name: read_load(place, name) for name in sorted(names)}
+
+    def done(self, one: Configuration) -> bool:
+        """Whether everything about it is measured."""
+        return (self.place(one) / "done.json").exists()
+
+    def finish(self, one: Configuration) -> None:
+        """Declare everything about it measured."""
+        write_atomically(self.place(one) / "done.json", b"{}\n")
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to weigh.json."""
+        self.facts |= facts
+        write_atomically(self.folder / "weigh.json", json.dumps(self.facts, indent=2).encode() + b"\n")
+
+
+def open_folder(
+    folder: Path, wish: Wish, configurations: Mapping[Configuration, str | None], contenders: list[Contender],
+    **facts: Any,
+) -> DecisionFolder:
+    """A new decision in `folder`, or the one that is there if it asks for the same on the same machine."""
+    listed = [{"is": asdict(one), "unavailable": why} for one, why in configurations.items()]
+    hashes = {c.id: {file.format: file.sha256 for file in c.card.files} for c in contenders}
+    wanted = json.loads(json.dumps({"wish": asdict(wish), "configurations": listed, "files": hashes, **facts}))
+    if (folder / "weigh.json").exists():
+        known = DecisionFolder(folder)
+        if changed := [key for key in ("wish", "configurations", "files") if known.facts[key] != wanted[key]]:
+            raise RunError(f"{folder} was begun with other {' and '.join(changed)}; give the same to continue it, or "
+                           "choose another --output")
+        if moved := differences(known.facts["machine"], wanted["machine"]):
+            raise RunError(f"{folder} was begun on another machine ({'; '.join(moved)}); choose another --output")
+        return known
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty and holds no decision; choose another --output")
+    (folder / "cards").mkdir()
+    for contender in contenders:
+        (folder / "cards" / f"{contender.id}.json").write_bytes((contender.folder / CARD_FILE).read_bytes())
+    for one in configurations:
+        (folder / "configurations" / one.id).mkdir(parents=True)
+    write_atomically(folder / "weigh.json", json.dumps({"schema_version": 1, **wanted}, indent=2).encode() + b"\n")
+    return DecisionFolder(folder)

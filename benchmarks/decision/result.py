@@ -1,0 +1,220 @@
+"""From the rows of a decision to `decision.json`, the only thing its tables and pages are made from.
+
+    schema_version, run_id, created, finished, command
+    wish            slo, min_accuracy, rate, objective, price_per_hour, ...; objective_text is the SLO in words
+    machine, cores, warnings, calibration {floor_p50_us, floor_p99_us, most_rate, limited_by}
+    datasets        as in `benchmarks.comparison.result`
+    configurations  [{id, label, model, name, architecture, runtime, threads, workers, cores, command, artifact,
+                      card_accuracy, accuracy (under load), forward_us, unavailable, dominated, problem,
+                      single {p50_us, p99_us, n}, capacity {pass_rate, fail_rate, bound_by, blame, probes}, at_rate,
+                      curve [{rate, percentile_us, interval_us, passed, stopped_early}], parts [{label, rate, mean,
+                      slowest}], caching, resources, cost, headroom, reasons, rank, verdict}], best first
+    decision        {recommended, ties, runner_up, sentence, command, caveats, ranked}
+    validity        {valid, reasons, notes, advice}
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.capacity.measure import summary
+from benchmarks.capacity.probe import as_json, judge
+from benchmarks.capacity.search import bracket
+from benchmarks.capacity.slo import Slo
+from benchmarks.decision.configurations import Configuration
+from benchmarks.decision.folder import DecisionFolder
+from benchmarks.decision.screening import dominated_by
+from benchmarks.decision.verdict import decide
+from benchmarks.load.audit import Finding, validity
+from benchmarks.load.caching import answers_from_memory
+from benchmarks.load.rows import Rows
+from benchmarks.load.stages import STAGES
+from benchmarks.load.stored import Load
+from benchmarks.load.summary import accuracy
+from benchmarks.machine.fingerprint import warnings
+from benchmarks.micro.timings import read_micro
+from service.card import write_atomically
+from service.runtimes import RUNTIMES
+
+SCHEMA_VERSION = 1
+Entry = dict[str, Any]
+# What is shown of a request's time: the server's stages, the rest of its own total, and everything outside of it.
+INSIDE = tuple(stage for stage in STAGES if stage != "total")
+
+
+def derive(folder: DecisionFolder) -> dict[str, Any]:
+    """Everything a decision's rows say."""
+    facts, wish = folder.facts, folder.wish
+    asked = asdict(wish) | {"objective_text": str(wish.limit)}
+    calibration = folder.folder / "calibration.json"
+    entries = entries_before_load(folder)
+    for entry, one in zip(entries, folder.configurations, strict=True):
+        entry |= _measured(folder, one)
+        entry["problem"] = facts.get("problems", {}).get(one.id)
+    decision = decide(entries, asked)
+    result: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": folder.folder.name,
+        "created": facts["created"],
+        "finished": facts.get("finished"),
+        "command": facts["command"],
+        "wish": asked,
+        "machine": facts["machine"],
+        "cores": facts["cores"],
+        "warnings": warnings(facts["machine"]),
+        "calibration": json.loads(calibration.read_text()) if calibration.exists() else None,
+        "datasets": facts.get("datasets", {}),
+        "seeds": [wish.seed],
+        "configurations": sorted(entries, key=lambda entry: entry["rank"]),
+        "decision": decision,
+    }
+    result["validity"] = validity(_findings(result))
+    return result
+
+
+def write_decision(folder: DecisionFolder, result: dict[str, Any]) -> Path:
+    """Store the result beside its rows."""
+    return write_atomically(folder.folder / "decision.json", json.dumps(result, indent=1).encode() + b"\n")
+
+
+def entries_before_load(folder: DecisionFolder) -> list[Entry]:
+    """One entry per configuration, with all that is known without any load: card, file, bare runtime."""
+    forward: dict[tuple[str, str, int], Entry] = {}
+    for runtime, threads in {(one.runtime, one.threads) for one in folder.configurations}:
+        path = folder.micro(runtime, threads)
+        for timing in read_micro(path) if path.exists() else []:
+            if timing["group"] == "forward" and timing["batch"] == 1:
+                forward[timing["model"], runtime, threads] = {key: timing[key] for key in ("p50_us", "p90_us")}
+    entries = [_entry(folder, one, why, forward.get((one.model, one.runtime, one.threads)))
+               for one, why in folder.configurations.items()]
+    for entry in entries:
+        entry["dominated"] = dominated_by(entry, entries)
+    return entries
+
+
+def _entry(folder: DecisionFolder, one: Configuration, unavailable: str | None, forward: Entry | None) -> Entry:
+    card = folder.card(one.model)
+    file, score = card.file(RUNTIMES[one.runtime].format), card.score
+    return {
+        "id": one.id, "label": str(one), **asdict(one), "cores": one.cores, "name": card.name,
+        "description": card.description, "architecture": card.architecture, "parameters": card.parameters,
+        "command": one.command(folder.wish.root),
+        "artifact": file and {"format": file.format, "size_bytes": file.size_bytes, "sha256": file.sha256},
+        "image_shape": list(card.input.shape),
+        "card_accuracy": score and {"correct": score.correct, "n": score.count, "top1": score.accuracy,
+                                    "interval": [score.low, score.high]},
+        "forward_us": forward and {"p50": forward["p50_us"], "p90": forward["p90_us"]},
+        "unavailable": unavailable,
+    }
+
+
+def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
+    """What the loads of a configuration say; all None where there are none."""
+    loads, slo = folder.loads(one), folder.wish.limit
+    if not loads:
+        return dict.fromkeys(("accuracy", "single", "capacity", "at_rate", "caching", "resources")) | {
+            "curve": [], "parts": []}
+    probes = sorted((load for load in loads.values() if load.plan.name.startswith("rate-")),
+                    key=lambda load: (load.generator["finished_at"], load.plan.name))
+    judged = [judge(load, slo, int(load.plan.name.rsplit("-", 1)[1]) - 1) for load in probes]
+    outcomes: dict[float, list[bool]] = {}
+    for found in judged:
+        outcomes.setdefault(found.rate, []).append(found.passed and found.blame is None)
+    expected = loads.get("expected")
+    every = [*probes, *(load for name, load in loads.items() if name == "expected" or name.startswith("share-"))]
+    # Before done.json is there the bracket may still move, and a half-found capacity is none.
+    complete = outcomes and folder.done(one)
+    return {
+        "accuracy": accuracy(*(load.rows.measured.succeeded for load in loads.values()
+                               if not load.plan.same_image)),
+        "single": _single(loads["single"]) if "single" in loads else None,
+        "capacity": summary(bracket(outcomes), judged, slo) if complete else None,
+        "at_rate": as_json(judge(expected, slo)) if expected else None,
+        "curve": _curve(every, slo),
+        "parts": [_parts(loads[name], slo, label) for name, label in
+                  (("share-50", "half of capacity"), ("share-90", "nine tenths of it")) if name in loads],
+        "caching": _caching(loads),
+        "resources": _resources(every),
+    }
+
+
+def _single(load: Load) -> Entry | None:
+    times = load.rows.measured.succeeded.service_us
+    if not len(times):
+        return None
+    p50, p99 = np.percentile(times, (50, 99)).tolist()
+    return {"p50_us": p50, "p99_us": p99, "n": len(times)}
+
+
+def _curve(loads: list[Load], slo: Slo) -> list[Entry]:
+    keys = ("rate", "percentile_us", "interval_us", "passed", "stopped_early", "requests", "over")
+    points = [{key: value for key, value in as_json(judge(load, slo)).items() if key in keys} for load in loads]
+    return sorted((point for point in points if point["percentile_us"] is not None), key=lambda point: point["rate"])
+
+
+def _parts(load: Load, slo: Slo, label: str) -> Entry:
+    """Where the time goes, in milliseconds: of all requests, and of the slowest that the objective is about."""
+    rows = load.rows.measured.succeeded
+    slow = rows.where(rows.response_us >= np.percentile(rows.response_us, slo.percentile)) if len(rows) else rows
+    return {"label": label, "rate": load.plan.rate, "mean": _means(rows), "slowest": _means(slow)}
+
+
+def _means(rows: Rows) -> dict[str, float]:
+    """Means, because only means add up."""
+    if not len(rows):
+        return {}
+    stages = {name: rows.stage_ms(name).astype(float) for name in STAGES}
+    known = {name: float(np.nanmean(values)) for name, values in stages.items() if not np.all(np.isnan(values))}
+    inside = {name: known[name] for name in INSIDE if name in known}
+    total = known.get("total", sum(inside.values()))
+    service = float(rows.service_us.mean()) / 1000
+    lag = float(rows.lag_us.mean()) / 1000
+    parts = inside | {"server, other": max(0.0, total - sum(inside.values())),
+                      "HTTP and client": max(0.0, service - total) + lag}
+    return {name: round(value, 4) for name, value in parts.items()}
+
+
+def _caching(loads: dict[str, Load]) -> Entry | None:
+    if not {"different-images", "same-image"} <= set(loads):
+        return None
+    finding = answers_from_memory(loads["different-images"], loads["same-image"])
+    return asdict(finding) if finding else None
+
+
+def _resources(loads: list[Load]) -> Entry | None:
+    """What the server used at most, over all open loads."""
+    cpu = [load.server["cpu"] for load in loads if load.server["cpu"] is not None]
+    memory = [load.server["rss_bytes"] for load in loads if load.server["rss_bytes"] is not None]
+    generator = [float(np.mean(load.generator["cpu"])) for load in loads if load.generator["cpu"]]
+    return {"server_cpu": max(cpu, default=None), "server_rss_bytes": max(memory, default=None),
+            "generator_cpu": max(generator, default=None)}
+
+
+def _findings(result: dict[str, Any]) -> list[Finding]:
+    found = [Finding("machine", warning, "measure on a quiet machine of your own", invalid=False)
+             for warning in result["warnings"]]
+    if result["wish"]["screening"]:
+        found.append(Finding("screening", "this was a quick run with coarse brackets: it shows where to look, and "
+                             "decides nothing", "run again without --quick before deploying", invalid=False))
+    for entry in result["configurations"]:
+        found += [Finding("configuration", f"{entry['label']}: {reason.removeprefix('INVALID: ')}",
+                          "see its probes in the run folder")
+                  for reason in entry["reasons"] if reason.startswith("INVALID")]
+        if entry["problem"]:
+            found.append(Finding("not-measured", f"{entry['label']}: {entry['problem'].splitlines()[0]}",
+                                 "read the server's log in the run folder"))
+        if entry["capacity"] and entry["capacity"]["blame"]:
+            found.append(Finding("generator-bound", f"{entry['label']}: {entry['capacity']['blame']}",
+                                 "its capacity is a lower bound; use a quieter machine, or another one to send from",
+                                 invalid=False))
+    if result["calibration"] and result["calibration"]["most_rate"] is None:
+        found.append(Finding("generator", f"the generator cannot even send {250}/s here: "
+                             f"{result['calibration']['limited_by']}", "use a quieter machine"))
+    if not result["finished"]:
+        found.append(Finding("incomplete", "not everything is measured", "run the same command again to continue"))
+    return found

@@ -1,0 +1,176 @@
+"""From what was measured of each configuration to a decision: one recommendation, and a reason for every other.
+
+A pure function of the entries in a result (see `benchmarks.decision.result`). Where the brackets of two capacities
+overlap, nobody knows which is higher: that is a tie, and the more accurate one is preferred, openly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.report.numbers import listed
+from benchmarks.stats.intervals import Interval, overlap
+
+Entry = dict[str, Any]
+SECONDS_PER_MILLION = 1e6
+
+
+def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
+    """Why a configuration cannot be the answer; empty when it can."""
+    if entry["unavailable"]:
+        return [entry["unavailable"]]
+    found = [*_accuracy(entry, wish), *([entry["dominated"]] if entry["dominated"] else [])]
+    if entry["problem"]:
+        return [*found, entry["problem"]]
+    if not entry["capacity"]:
+        return found or ["not measured yet"]
+    capacity, rate = entry["capacity"], wish["rate"]
+    if entry["caching"] and entry["caching"]["invalid"]:
+        found.append(f"INVALID: {entry['caching']['reason']}")
+    if capacity["pass_rate"] is None:
+        found.append(f"no rate down to {capacity['fail_rate']:g}/s keeps {wish['objective_text']}"
+                     + _blamed(capacity))
+    elif capacity["pass_rate"] < rate:
+        found.append(f"capacity {shown_bracket(capacity)} is below {rate:g}/s" + _blamed(capacity))
+    return found
+
+
+def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
+    """`{recommended, ties, runner_up, sentence, command, caveats, ranked}`, the last one every id, best first.
+
+    Writes `reasons`, `rank` and `verdict` into each entry.
+    """
+    for entry in entries:
+        entry["reasons"] = reasons_against(entry, wish)
+        entry["cost"] = cost(entry, wish)
+        entry["headroom"] = _scaled(bracket_of(entry), 1 / wish["rate"])
+    eligible = [entry for entry in entries if not entry["reasons"]]
+    best = max(eligible, key=lambda entry: score(entry, wish)[0], default=None)
+    tied = [entry for entry in eligible if best and overlap(score(entry, wish), score(best, wish))]
+    tied.sort(key=lambda entry: (-_top1(entry), entry["cores"], entry["id"]))
+    others = sorted((entry for entry in eligible if entry not in tied), key=lambda entry: -score(entry, wish)[0])
+    losers = sorted((entry for entry in entries if entry["reasons"]), key=lambda entry: -_capacity(entry))
+    ranked = [*tied, *others, *losers]
+    for rank, entry in enumerate(ranked, 1):
+        entry["rank"] = rank
+        entry["verdict"] = ("rejected" if entry["reasons"] else "recommended" if rank == 1 else
+                            "tie" if entry in tied else "fits")
+    return {
+        "recommended": ranked[0]["id"] if eligible else None,
+        "ties": [entry["id"] for entry in tied[1:]],
+        "runner_up": others[0]["id"] if others else None,
+        "sentence": _sentence(tied, losers, wish),
+        "command": tied[0]["command"] if tied else None,
+        "caveats": _caveats(tied[0], wish) if tied else [],
+        "ranked": [entry["id"] for entry in ranked],
+    }
+
+
+def score(entry: Entry, wish: dict[str, Any]) -> Interval:
+    """The bracket of what is to be large: requests per second, or per core-second where cost counts."""
+    low, high = bracket_of(entry) or (0.0, 0.0)
+    share = entry["cores"] if wish["objective"] == "cost" else 1
+    return low / share, high / share
+
+
+def cost(entry: Entry, wish: dict[str, Any]) -> dict[str, Any] | None:
+    """What a million predictions cost at capacity: core-seconds, and money where a price of a core-hour is known."""
+    bracket = bracket_of(entry)
+    if bracket is None:
+        return None
+    low, high = bracket
+    seconds = entry["cores"] * SECONDS_PER_MILLION / low
+    price = wish["price_per_hour"]
+    interval = (entry["cores"] * SECONDS_PER_MILLION / high, seconds)
+    return {
+        "core_seconds": round(seconds, 1), "core_seconds_interval": interval,
+        "money": None if price is None else seconds / 3600 * price,
+        "money_interval": None if price is None else _scaled(interval, price / 3600),
+    }
+
+
+def bracket_of(entry: Entry) -> Interval | None:
+    """Requests per second that pass and that fail. Where nothing failed, the highest that was tried stands for both."""
+    capacity = entry["capacity"]
+    if not capacity or capacity["pass_rate"] is None:
+        return None
+    return capacity["pass_rate"], capacity["fail_rate"] or capacity["pass_rate"]
+
+
+def shown_bracket(capacity: dict[str, Any]) -> str:
+    """`412 to 430/s`: the rate that passed and the one that failed."""
+    low, high = capacity["pass_rate"], capacity["fail_rate"]
+    if low is None:
+        return f"below {high:,.0f}/s"
+    return f"{low:,.0f} to {high:,.0f}/s" if high else f"at least {low:,.0f}/s"
+
+
+def percent(accuracy: dict[str, Any]) -> str:
+    """`92.10 % [91.55, 92.61]`."""
+    low, high = accuracy["interval"]
+    return f"{100 * accuracy['top1']:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def _accuracy(entry: Entry, wish: dict[str, Any]) -> list[str]:
+    card, load = entry["card_accuracy"], entry["accuracy"]
+    floor, found = wish["min_accuracy"], []
+    known = card or (load if load and load["n"] else None)
+    if known and known["top1"] < floor:
+        found.append(f"accuracy {percent(known)} is below {100 * floor:g} %")
+    elif known is None and entry["capacity"]:
+        found.append("its accuracy is unknown: no score on the card and no answer under load")
+    if card and load and load["n"] and not overlap(tuple(card["interval"]), tuple(load["interval"])):
+        found.append(f"INVALID: accuracy under load is {percent(load)}, the card says {percent(card)}")
+    return found
+
+
+def _sentence(tied: list[Entry], losers: list[Entry], wish: dict[str, Any]) -> str:
+    if not tied:
+        closest = f" Closest: {losers[0]['label']} ({'; '.join(losers[0]['reasons'])})." if losers else ""
+        return (f"Nothing that was tried keeps {wish['objective_text']} at {wish['rate']:g} requests/s "
+                f"with an accuracy of {100 * wish['min_accuracy']:g} %.{closest}")
+    best = tied[0]
+    accuracy = best["card_accuracy"] or best["accuracy"]
+    said = (f"Deploy {best['label']}: {100 * accuracy['top1']:.2f} % accurate, and it bears "
+            f"{shown_bracket(best['capacity'])} with {wish['objective_text']}, {best['headroom'][0]:.1f} times the "
+            f"{wish['rate']:g}/s that you expect.")
+    if len(tied) > 1:
+        rest = listed([entry["label"] for entry in tied[1:]])
+        said += f" A tie with {rest}: their capacities overlap, and this one is preferred for its accuracy."
+    return said
+
+
+def _caveats(best: Entry, wish: dict[str, Any]) -> list[str]:
+    """What whoever deploys the winner should know."""
+    found = []
+    accuracy = best["card_accuracy"] or best["accuracy"]
+    if accuracy["interval"][0] < wish["min_accuracy"]:
+        found.append(f"its accuracy {percent(accuracy)} may still be below {100 * wish['min_accuracy']:g} %")
+    if best["capacity"]["bound_by"] == "generator":
+        found.append("the generator, not the server, ended the search: the real capacity is higher or unknown "
+                     f"({best['capacity']['blame']})")
+    at_rate = best["at_rate"]
+    if at_rate and not at_rate["passed"]:
+        found.append(f"the probe at {wish['rate']:g}/s itself missed the objective ({at_rate['over']} of "
+                     f"{at_rate['requests']:,} over), though two at a higher rate kept it: the machine was restless")
+    if best["caching"] and not best["caching"]["invalid"]:
+        found.append(best["caching"]["reason"])
+    return found
+
+
+def _blamed(capacity: dict[str, Any]) -> str:
+    return f" (INVALID, the generator is to blame: {capacity['blame']})" if capacity["blame"] else ""
+
+
+def _top1(entry: Entry) -> float:
+    accuracy = entry["card_accuracy"] or entry["accuracy"]
+    return float(accuracy["top1"]) if accuracy else 0.0
+
+
+def _capacity(entry: Entry) -> float:
+    bracket = bracket_of(entry)
+    return bracket[0] if bracket else 0.0
+
+
+def _scaled(interval: Interval | None, factor: float) -> Interval | None:
+    return (interval[0] * factor, interval[1] * factor) if interval else None

@@ -1,0 +1,102 @@
+"""A decision for a terminal and as Markdown. Both say first what to deploy, and then why nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.decision.verdict import percent, shown_bracket
+from benchmarks.report.numbers import MISSING, milliseconds
+
+Result = dict[str, Any]
+Entry = dict[str, Any]
+MARK = {"recommended": "**deploy**", "tie": "tie", "fits": "fits", "rejected": "no"}
+RULE = ("Capacity is the highest Poisson rate that keeps the objective, as a bracket of a rate that passed and one "
+        "that failed, by MLPerf's early-stopping rule at 99 % confidence; this is no MLPerf result. Failures, timeouts "
+        "and drops count as missed.")
+
+
+def markdown(result: Result) -> str:
+    """The whole decision for a pull request, a job summary or a page."""
+    decision, wish = result["decision"], result["wish"]
+    lines = [f"### {_prefix(result)}{decision['sentence']}", ""]
+    if decision["command"]:
+        lines += ["```sh", decision["command"], "```", ""]
+    lines += [f"- {caveat}" for caveat in decision["caveats"]] + ([""] if decision["caveats"] else [])
+    head = ["", "Configuration", "Accuracy", f"Capacity, {wish['objective_text']}", f"p99 at {wish['rate']:g}/s",
+            "Headroom", _cost_title(wish), "Why not"]
+    lines += ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---:|---|"]
+    lines += ["| " + " | ".join([MARK[entry["verdict"]], *cells(entry, wish)]) + " |"
+              for entry in result["configurations"]]
+    machine = result["machine"]
+    place = f"{machine['cpu']}, {machine['usable_cores']} usable cores; {result['cores']}"
+    lines += ["", RULE, "", f"{place}; commit {machine['commit']}; `{result['command']}`"]
+    state = result["validity"]
+    lines += [f"- {'**INVALID** ' if item in state['reasons'] else ''}`{item['code']}` {item['reason']}"
+              for item in (*state["reasons"], *state["notes"])]
+    return "\n".join(lines) + "\n"
+
+
+def show(result: Result, console: Console) -> None:
+    """The decision on a terminal."""
+    decision, wish = result["decision"], result["wish"]
+    style = "bold green" if decision["recommended"] else "bold yellow"
+    console.print(f"\n[{style}]{_prefix(result)}{decision['sentence']}[/]", soft_wrap=True)
+    if decision["command"]:
+        console.print(f"\n  {decision['command']}\n", soft_wrap=True)
+    for caveat in decision["caveats"]:
+        console.print(f"[yellow]but:[/] {caveat}", soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("Configuration", style="bold")
+    for title in ("Accuracy\n[dim]%[/]", "Capacity\n[dim]req/s[/]", f"At {wish['rate']:g}/s\n[dim]ms[/]"):
+        table.add_column(title, justify="right")
+    table.add_column("Why not", overflow="fold")
+    for entry in result["configurations"]:
+        _, accuracy, capacity, at_rate, *_, reasons = cells(entry, wish)
+        colour = {"recommended": "green", "rejected": "red"}.get(entry["verdict"], "")
+        mark = f"[{colour}]{entry['verdict']}[/]" if colour else entry["verdict"]
+        table.add_row(mark, entry["label"], accuracy.split(" ")[0], capacity.removesuffix("/s"),
+                      at_rate.removesuffix(" ms"), reasons)
+    console.print(table)
+    state = result["validity"]
+    console.print("\n[green]valid[/]" if state["valid"] else "\n[bold red]INVALID[/]")
+    for colour, items in (("red", state["reasons"]), ("yellow", state["notes"])):
+        for item in items:
+            console.print(f"  [{colour}]{item['code']}[/] {item['reason']}", soft_wrap=True)
+
+
+def cells(entry: Entry, wish: dict[str, Any]) -> list[str]:
+    """Label, accuracy, capacity, the tail at the expected rate, headroom, cost, reasons."""
+    accuracy = entry["card_accuracy"] or entry["accuracy"]
+    at_rate, headroom = entry["at_rate"], entry["headroom"]
+    return [
+        entry["label"],
+        percent(accuracy) if accuracy and accuracy["top1"] is not None else MISSING,
+        shown_bracket(entry["capacity"]) if entry["capacity"] else MISSING,
+        f"{milliseconds(at_rate['percentile_us'])} ms" if at_rate else MISSING,
+        f"{headroom[0]:.2f} ×" if headroom else MISSING,
+        shown_cost(entry, wish),
+        "; ".join(entry["reasons"]),
+    ]
+
+
+def shown_cost(entry: Entry, wish: dict[str, Any]) -> str:
+    """What a million predictions cost, in money where a price is known."""
+    cost = entry["cost"]
+    if cost is None:
+        return MISSING
+    return f"{cost['core_seconds']:,.0f}" if wish["price_per_hour"] is None else f"{cost['money']:.3g}"
+
+
+def _cost_title(wish: dict[str, Any]) -> str:
+    if wish["price_per_hour"] is None:
+        return "Core-seconds per million"
+    return f"Cost per million (at {wish['price_per_hour']:g} per core-hour)"
+
+
+def _prefix(result: Result) -> str:
+    return ("INVALID: " if not result["validity"]["valid"] else "") + (
+        "Screening only: " if result["wish"]["screening"] else "")

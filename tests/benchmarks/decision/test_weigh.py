@@ -1,0 +1,169 @@
+"""A whole decision over two toy models on a fake service: measured, continued, derived, written."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from benchmarks.capacity.probe import Effort
+from benchmarks.comparison.contenders import find_contenders
+from benchmarks.comparison.run import RunError
+from benchmarks.decision import measure, wish
+from benchmarks.decision.configurations import Configuration, matrix
+from benchmarks.decision.folder import DecisionFolder, open_folder
+from benchmarks.decision.page import page
+from benchmarks.decision.publish import finish
+from benchmarks.decision.wish import Wish
+from benchmarks.decision.words import markdown
+from benchmarks.machine.children import ROOT
+from benchmarks.machine.fingerprint import fingerprint
+from benchmarks.machine.server import Server
+
+SHORT = Effort(requests=64, seconds=0.6, warmup=0.1, resolution=1.0)
+Fake = Callable[..., AbstractContextManager[Server]]
+
+
+class Steps:
+    """A screen that remembers, and may interrupt."""
+
+    def __init__(self, interrupt_at: str = "never") -> None:
+        self.titles: list[str] = []
+        self._interrupt_at = interrupt_at
+
+    def step(self, title: str, seconds: float) -> Callable[[dict[str, float]], None]:
+        self.titles.append(title)
+        if self._interrupt_at in title:
+            raise KeyboardInterrupt
+        return lambda said: None
+
+
+def opened(toys: Path, folder: Path, asked: Wish) -> DecisionFolder:
+    contenders = find_contenders(toys / "models")
+    return open_folder(folder, asked, matrix(contenders, asked, 1), contenders, machine=fingerprint(), cores="",
+                       created="2026-01-01T00:00:00Z", command="python -m benchmarks weigh")
+
+
+@pytest.fixture(scope="module")
+def asked(toys: Path) -> Wish:
+    return Wish(slo="p90=300ms", min_accuracy=0.9, rate=10.0, root=str(toys / "models"), body="raw", screening=True,
+                threads=(1, 2), price_per_hour=0.1)
+
+
+@pytest.fixture(scope="module")
+def decided(toys: Path, asked: Wish, fake: Fake, tmp_path_factory: pytest.TempPathFactory
+            ) -> tuple[DecisionFolder, dict[str, Any], Steps, Steps]:
+    """The folder, its result, the steps until it was interrupted, and those of its continuation."""
+    place = tmp_path_factory.mktemp("decision") / "weigh"
+    contenders = find_contenders(toys / "models")
+    calm = {"most_rate": 60.0, "limited_by": "patience", "floor_p50_us": 500, "floor_p99_us": 900}
+    with pytest.MonkeyPatch.context() as patch, fake("--work", 0.004) as server:
+        patch.setattr(wish, "QUICK", SHORT)
+        patch.setattr(measure, "calibrate", lambda *_, **__: calm)
+        patch.setattr(measure, "run_micro", lambda *_, **__: None)
+        patch.setattr(measure, "AUDIT_SECONDS", 0.5)
+        first, second = Steps(interrupt_at="50% of capacity"), Steps()
+        with pytest.raises(KeyboardInterrupt):
+            measure.measure_all(opened(toys, place, asked), contenders, first, server)
+        assert measure.measure_all(opened(toys, place, asked), contenders, second, server) == {}
+        folder = DecisionFolder(place)
+        folder.note(finished="2026-01-01T00:01:00Z")
+        result = finish(folder, Console(quiet=True))
+    return folder, result, first, second
+
+
+def test_both_fit_and_the_one_that_needs_more_cores_than_there_are_says_so(decided: tuple) -> None:
+    _, result, *_ = decided
+    by_verdict = {entry["id"]: entry["verdict"] for entry in result["configurations"]}
+
+    assert result["decision"]["recommended"] in ("a@1-onnxruntime-t1-w1", "b@1-onnxruntime-t1-w1")
+    assert by_verdict["a@1-onnxruntime-t2-w1"] == by_verdict["b@1-onnxruntime-t2-w1"] == "rejected"
+    assert "needs 2 cores, and 1 of this machine are left" in result["configurations"][-1]["reasons"][0]
+    assert "WEIGHBRIDGE_RUNTIME=onnxruntime" in result["decision"]["command"]
+    best = result["configurations"][0]
+    assert best["accuracy"]["top1"] == 1.0
+    assert best["capacity"]["pass_rate"] >= 10
+    assert best["at_rate"]["rate"] == 10.0
+    assert [part["label"] for part in best["parts"]] == ["half of capacity", "nine tenths of it"]
+    assert best["cost"]["money"] == pytest.approx(best["cost"]["core_seconds"] / 3600 * 0.1)
+    assert "screening" in [note["code"] for note in result["validity"]["notes"]]
+
+
+def test_an_interrupted_decision_sends_nothing_twice(decided: tuple) -> None:
+    _, _, first, second = decided
+    told = [title for title in first.titles[:-1] if "requests/s" in title]
+
+    assert told
+    assert not set(told) & set(second.titles)
+
+
+def test_another_wish_does_not_continue_it(decided: tuple, toys: Path, asked: Wish) -> None:
+    with pytest.raises(RunError, match="begun with other wish"):
+        opened(toys, decided[0].folder, replace(asked, rate=11.0))
+
+
+def test_everything_is_written_and_says_the_same_first(decided: tuple) -> None:
+    folder, result, *_ = decided
+    sentence = result["decision"]["sentence"]
+
+    assert json.loads((folder.folder / "decision.json").read_text())["decision"]["sentence"] == sentence
+    assert (folder.folder / "decision.md").read_text().startswith(f"### Screening only: {sentence}")
+    assert "| **deploy** |" in markdown(result)
+    html = page(result)
+    assert html.index(sentence[:20]) < html.index("<h2>")
+    assert re.findall(r"<h2>(.*?)</h2>", html) == [
+        "Accuracy against capacity with p90 ≤ 300 ms", "Every configuration, best first", "The tail against the rate",
+        "Where the time goes", "Accuracy under load, and caching", "Alone, and what serving costs", "Validity",
+        "Machine", "Reproduce",
+    ]
+    outside = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.findall(r"""(?:src|href)\s*=|url\(|@import|https?://""", outside)
+
+
+def test_it_is_derived_again_from_raw_rows(decided: tuple) -> None:
+    folder, result, *_ = decided
+
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "report", str(folder.folder)], cwd=ROOT,
+                          capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert result["decision"]["sentence"][:30] in done.stdout
+
+
+def test_the_command_serves_exactly_the_configuration() -> None:
+    one = Configuration("toy@1", "onnxruntime", threads=2, workers=3)
+
+    assert one.command("my models") == (
+        "WEIGHBRIDGE_MODELS='my models' WEIGHBRIDGE_DEFAULT_MODEL=toy@1 WEIGHBRIDGE_RUNTIME=onnxruntime "
+        "WEIGHBRIDGE_DEVICE=cpu WEIGHBRIDGE_THREADS=2 WEIGHBRIDGE_WORKERS=3 python -m bentoml serve . --port 3000")
+    assert one.cores == 6
+
+
+def test_a_decision_without_a_single_load_is_still_a_page(toys: Path, asked: Wish, tmp_path: Path) -> None:
+    result = finish(opened(toys, tmp_path / "weigh", asked), Console(quiet=True))
+
+    assert result["decision"]["recommended"] is None
+    assert "incomplete" in [reason["code"] for reason in result["validity"]["reasons"]]
+    assert "not measured yet" in page(result)
+
+
+@pytest.mark.parametrize(("option", "said"), [
+    (["--slo", "20ms"], "write p99=20ms"), (["--min-accuracy", "90"], "not between 0 and 1"),
+])
+def test_a_wish_that_makes_no_sense_is_refused_with_an_example(option: list[str], said: str) -> None:
+    command = ["weigh", "--slo", "p99=20ms", "--min-accuracy", "0.9", "--rate", "10", *option]
+
+    done = subprocess.run([sys.executable, "-m", "benchmarks", *command], cwd=ROOT, capture_output=True, text=True,
+                          check=False, timeout=60)
+
+    assert done.returncode == 2
+    assert said in done.stderr
