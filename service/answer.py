@@ -36,16 +36,25 @@ class Face:
         self._labels = card.classes
         self._told = {"model": card.name, "version": card.version, "runtime": self.runtime, "device": opened.run.device}
 
-    def body(self, probabilities: NDArray[np.float32], outcomes: Sequence[Outcome] | None, top_k: int) -> bytes:
-        """The answer: a prediction per row, or, given `outcomes`, one per Decoded among them, in their order."""
+    def body(
+        self, probabilities: NDArray[np.float32], outcomes: Sequence[Outcome] | None, top_k: int,
+        route: str | None = None, models: Sequence[str] | None = None,
+    ) -> bytes:
+        """The answer: a prediction per row, or, given `outcomes`, one per Decoded among them, in their order.
+
+        `route` was asked for by name; `models` says of each row, where they differ, which model answered.
+        """
         found = self._predictions(probabilities, top_k)
+        if models is not None:
+            found = [{**each, "model": model} for each, model in zip(found, models, strict=True)]
         if outcomes is not None:
             given = iter(found)
             found = [
                 _scaled(next(given), outcome.original) if isinstance(outcome, Decoded) else _failed(outcome)
                 for outcome in outcomes
             ]
-        return orjson.dumps({**self._told, "predictions": found})
+        told = self._told if route is None else {**self._told, "route": route}
+        return orjson.dumps({**told, "predictions": found})
 
     def _predictions(self, probabilities: NDArray[np.float32], top_k: int) -> list[dict[str, Any]]:
         labels = self._labels

@@ -21,6 +21,7 @@ from service.forms import parse_form
 from service.ingress import IMAGE_FIELDS, SPARE_PARTS
 from service.labelled import from_form, from_split, read_labels
 from service.problems import Problem
+from service.routing import composed
 from service.settings import Settings
 from service.state import State, state_of
 from service.stopwatch import Stopwatch
@@ -71,7 +72,7 @@ def _work(
             raise Problem("unsupported-media-type", f"the body's type is {media_type[:80]!r}", field="Content-Type",
                           cure="send application/json to use a split of /splits, or images and labels as a form")
         watch.mark("parse")
-        opened = state.shelf.open(state.shelf.find(asked.model), asked.runtime)
+        opened, route = composed(state, asked.model, asked.runtime)
         if form is None:
             images, labels, used = from_split(asked.split, asked.limit, opened.card, state)
         else:
@@ -79,7 +80,7 @@ def _work(
         watch.mark("decode")
         answer = run_trial(opened, images, labels, split=used, batch_size=asked.batch_size, stop=stop)
         watch.mark("infer")
-        return answer
+        return answer.model_copy(update={"route": route})
 
     return work
 

@@ -54,7 +54,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("weighbridge_model_ready", "1 where the model version passed its golden vectors, in every worker.",
            ("model",), "min"),
     Family("weighbridge_route_images_total", "Images that came through a route, by the model that answered.",
-           ("route", "model")),
+           ("route", "part", "model")),
     Family("weighbridge_route_seconds_total",
            "Expected time in the runtime: of what a cascade ran, and of its large model for the same images.",
            ("route", "of")),

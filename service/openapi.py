@@ -23,7 +23,7 @@ REQUESTS: tuple[type[BaseModel], ...] = (
 )
 ANSWERS: tuple[type[BaseModel], ...] = (
     wire.PredictAnswer, wire.EvaluateAnswer, wire.ProblemDocument, wire.ModelList, wire.ModelVersions,
-    wire.SplitList, wire.Readiness, *oip.ANSWERS,
+    wire.SplitList, wire.Readiness, wire.RouteList, *oip.ANSWERS,
 )
 ALWAYS = ("unauthorized", "bad-request", "read-timeout", "body-too-large", "internal-error", "overloaded")
 TAKING_IMAGES = (
@@ -65,6 +65,7 @@ def document(settings: Settings) -> Json:
             "/predict": {"post": _predict(settings)},
             "/evaluate": {"post": _evaluate()},
             "/models": {"get": _get("List the models", "ModelList")},
+            "/routes": {"get": _get("List the routes, and what they have done", "RouteList")},
             "/models/reload": {"post": _reload()},
             "/models/{name}": {"get": _model()},
             "/splits": {"get": _get("List the labelled splits", "SplitList")},

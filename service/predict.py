@@ -19,6 +19,7 @@ from service.images import Decoded
 from service.ingress import Ask, check_count, expected_s, read_ask, read_body, to_pixels
 from service.pixels import from_bytes
 from service.problems import Problem, at
+from service.routing import classify, plan_for
 from service.settings import Resize, Settings
 from service.shelf import Opened
 from service.visit import KEY, Visit
@@ -56,10 +57,16 @@ async def answer(
     ask = await dispatch.call(
         lambda: read_ask(body, visit.sent, query, settings), len(body) * PARSE_S_PER_BYTE, "parse", watch
     )
-    entry = state.shelf.find(ask.model)
-    opened = entry.opened.get(ask.runtime or settings.runtime)
-    if opened is None:  # first use of another runtime: loads and checks it
-        opened = await dispatch.call(lambda: state.shelf.open(entry, ask.runtime), 60.0, "queue", watch)
+    plan = None
+    if state.book.routes:  # then the name may stand for more than a model
+        plan = await plan_for(state, ask.model, ask.runtime, visit)
+        opened = plan.opened
+    else:
+        entry = state.shelf.find(ask.model)
+        known = entry.opened.get(ask.runtime or settings.runtime)
+        if known is None:  # first use of another runtime: loads and checks it
+            known = await dispatch.call(lambda: state.shelf.open(entry, ask.runtime), 60.0, "queue", watch)
+        opened = known
     face = state.faces.get(id(opened))
     if face is None or face.opened is not opened:
         face = _remember(state, opened)
@@ -77,11 +84,15 @@ async def answer(
         )
     visit.images = len(images)
     deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
-    probabilities = await dispatch.infer(opened, images, watch, deadline_ns=deadline_ns, receive=receive)
-
-    found = face.body(probabilities, outcomes, top_k)
+    if plan is None or plan.route is None:
+        probabilities = await dispatch.infer(opened, images, watch, deadline_ns=deadline_ns, receive=receive)
+        told = face.body(probabilities, outcomes, top_k)
+    else:
+        answered = await classify(state, plan, images, visit, deadline_ns=deadline_ns, receive=receive)
+        told = face.body(answered.probabilities, outcomes, top_k, plan.route, answered.models(plan))
+        visit.headers.append((b"x-weighbridge-route", plan.route.encode()))
     watch.mark("encode")
-    return 200 if outcomes is None or len(images) == len(outcomes) else 207, found, face.header
+    return 200 if outcomes is None or len(images) == len(outcomes) else 207, told, face.header
 
 
 def _remember(state: State, opened: Opened) -> Face:

@@ -21,6 +21,7 @@ from service.middleware import Enveloped, Limited, Observed, Short, unrouted
 from service.oip import paths as oip
 from service.predict import Predict
 from service.reload import reload
+from service.routelist import routes
 from service.settings import Settings
 from service.state import State
 
@@ -30,6 +31,7 @@ ROUTES = (
     PREDICT,
     Route("/evaluate", evaluate, methods=["POST"]),
     Route("/models", models),
+    Route("/routes", routes),
     Route("/models/reload", reload, methods=["POST"]),
     Route("/models/{name}", model),
     Route("/splits", splits),

@@ -12,10 +12,12 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.types import Receive
 
 from service.metrics import Metrics
 from service.problems import Problem
@@ -48,11 +50,12 @@ class Answered:
     probabilities: NDArray[np.float32]
     by_large: NDArray[np.bool_] | None = None
 
-    def by(self, plan: Plan) -> list[Opened]:
-        """Who answered each image."""
+    def models(self, plan: Plan) -> list[str] | None:
+        """Which model answered each image of a cascade; None where there is only one."""
         if plan.large is None or self.by_large is None:
-            return [plan.opened] * len(self.probabilities)
-        return [plan.large if large else plan.opened for large in self.by_large.tolist()]
+            return None
+        names = plan.opened.card.id, plan.large.card.id
+        return [names[large] for large in self.by_large.tolist()]
 
 
 def front(shelf: Shelf, book: RouteBook, wanted: str | None) -> Entry:
@@ -89,9 +92,13 @@ def differ(one: Opened, other: Opened) -> str | None:
     return None
 
 
-async def classify(state: State, plan: Plan, images: NDArray[np.uint8], visit: Visit) -> Answered:
-    """Run a plan on images (n, height, width, channels) that fit its models."""
-    probabilities = await state.dispatch.infer(plan.opened, images, visit.watch)
+async def classify(
+    state: State, plan: Plan, images: NDArray[np.uint8], visit: Visit, *, deadline_ns: int | None = None,
+    receive: Receive | None = None,
+) -> Answered:
+    """Run a plan on images (n, height, width, channels) that fit its models; see Dispatch.infer."""
+    infer = partial(state.dispatch.infer, watch=visit.watch, deadline_ns=deadline_ns, receive=receive)
+    probabilities = await infer(plan.opened, images)
     if plan.route is None:
         return Answered(probabilities)
     unsure = None
@@ -99,12 +106,42 @@ async def classify(state: State, plan: Plan, images: NDArray[np.uint8], visit: V
         unsure = ~(probabilities.max(axis=1) >= plan.threshold)  # NaN is unsure
         if unsure.any():
             probabilities = probabilities.copy()
-            probabilities[unsure] = await state.dispatch.infer(plan.large, images[unsure], visit.watch)
+            probabilities[unsure] = await infer(plan.large, images[unsure])
     _count(state.metrics, plan, len(images), 0 if unsure is None else int(unsure.sum()))
     if plan.shadow is not None:
         busy = state.dispatch.waiting > 0 or any(state.dispatch.depth().values())
         state.shadows.offer(plan.route, plan.shadow, plan.opened, images, probabilities, busy=busy)
     return Answered(probabilities, unsure)
+
+
+class Cascaded:
+    """A cascade as one runtime, for those who want all of it in one thread: scoring, and choosing a threshold."""
+
+    def __init__(self, small: Opened, large: Opened, threshold: float) -> None:
+        self.name, self.version, self.device = small.run.name, small.run.version, small.run.device
+        self.threads = small.run.threads
+        self._small, self._large, self._threshold = small.run, large.run, threshold
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (n, classes)."""
+        probabilities = self._small(images)
+        unsure = ~(probabilities.max(axis=1) >= self._threshold)
+        if unsure.any():
+            probabilities[unsure] = self._large(images[unsure])
+        return probabilities
+
+
+def composed(state: State, wanted: str | None, runtime: str | None) -> tuple[Opened, str | None]:
+    """What a name stands for as one opened model, and the route's name where it is one. May block."""
+    name = wanted or state.shelf.default()
+    route = state.book.routes.get(name) if name else None
+    opened = state.shelf.open(front(state.shelf, state.book, wanted), runtime)
+    if name is None or route is None or route.cascade is None:
+        return opened, name if route else None
+    large = state.shelf.open(_member(state.shelf, name, route.cascade.large), runtime)
+    if mismatch := differ(opened, large):
+        raise Problem("not-ready", f"route {name}: {mismatch}", field="model")
+    return Opened(opened.card, Cascaded(opened, large, route.cascade.threshold), opened.image_s), name
 
 
 class Shadows:
@@ -161,9 +198,10 @@ class Shadows:
 
 def _count(metrics: Metrics, plan: Plan, images: int, by_large: int) -> None:
     assert plan.route is not None
-    metrics.route_images.labels(plan.route, plan.opened.card.id).inc(images - by_large)
+    part = "champion" if plan.large is None else "small"
+    metrics.route_images.labels(plan.route, part, plan.opened.card.id).inc(images - by_large)
     if plan.large is not None:
-        metrics.route_images.labels(plan.route, plan.large.card.id).inc(by_large)
+        metrics.route_images.labels(plan.route, "large", plan.large.card.id).inc(by_large)
         ran_s = images * plan.opened.image_s + by_large * plan.large.image_s
         metrics.route_seconds.labels(plan.route, "cascade").inc(ran_s)
         metrics.route_seconds.labels(plan.route, "large").inc(images * plan.large.image_s)

@@ -101,6 +101,7 @@ class Prediction(_Answer):
     top: list[Choice]
     resized: bool = Field(description="whether the image was scaled to the model's size")
     original_size: Size | None = Field(default=None, description="present when the image was scaled")
+    model: str | None = Field(default=None, description="of a cascade: name@version of the model that answered this")
 
 
 class FailedItem(_Answer):
@@ -111,12 +112,13 @@ class FailedItem(_Answer):
 
 
 class PredictAnswer(_Answer):
-    """`predictions` has one entry per image, in the order of the request."""
+    """`predictions` has one entry per image, in the order of the request. Of a cascade, `model` is the small one."""
 
     model: str
     version: int
     runtime: str
     device: str
+    route: str | None = Field(default=None, description="the route that was asked for, where it was one")
     predictions: list[Prediction | FailedItem]
 
 
@@ -171,12 +173,13 @@ class SplitUsed(_Answer):
 
 
 class EvaluateAnswer(_Answer):
-    """How a model did on labelled images."""
+    """How a model did on labelled images. Of a cascade, `model` is the small one."""
 
     model: str
     version: int
     runtime: str
     device: str
+    route: str | None = Field(default=None, description="the route that was asked for, where it was one")
     split: SplitUsed
     count: int = Field(ge=1)
     correct: int = Field(ge=0)
@@ -230,6 +233,47 @@ class ModelVersions(_Answer):
     name: str
     versions: list[int]
     model: ModelState
+
+
+class ShadowState(_Answer):
+    """A challenger, and how its answers compare; counts are images over all workers since the server started."""
+
+    model: str
+    share: float
+    agreed: int
+    differed: int
+    dropped: int = Field(description="there was no time to compare them")
+    failed: int = Field(description="the challenger could not answer")
+    agreement: Share | None = Field(default=None, description="agreed / (agreed + differed)")
+
+
+class CascadeState(_Answer):
+    """A cascade, and what it saves; counts are images over all workers since the server started."""
+
+    small: str
+    large: str
+    threshold: float
+    by_small: int
+    by_large: int
+    cost: float | None = Field(default=None, description="expected time in the runtime / that of the large model alone")
+
+
+class RouteState(_Answer):
+    """One route of the operator's file."""
+
+    name: str
+    ready: bool
+    reason: str | None = Field(default=None, description="why it cannot be used")
+    champion: str | None = None
+    shadow: ShadowState | None = None
+    cascade: CascadeState | None = None
+
+
+class RouteList(_Answer):
+    """Every route in force; `problem` says why the file as it is now is not."""
+
+    routes: list[RouteState]
+    problem: str | None = None
 
 
 class SplitState(_Answer):

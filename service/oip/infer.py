@@ -60,7 +60,8 @@ async def infer(request: Request) -> Response:
         _decoder(ask, plan.opened.card.input, settings), _decode_s(ask), "decode", watch
     )
     visit.images = len(images)
-    answered = await classify(state, plan, images, visit)
+    deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
+    answered = await classify(state, plan, images, visit, deadline_ns=deadline_ns, receive=request.receive)
 
     content, more = write_answer(
         InferAnswer(
@@ -128,7 +129,7 @@ def _tensor(
 ) -> tuple[str, NDArray[np.float32] | list[str], list[int], bool]:
     probabilities = answered.probabilities
     if output.name == MODEL:
-        return MODEL, [opened.card.id for opened in answered.by(plan)], [len(probabilities)], output.binary
+        return MODEL, answered.models(plan) or [], [len(probabilities)], output.binary
     if output.classes is None:
         return PROBABILITIES, probabilities, list(probabilities.shape), output.binary
     labels = plan.opened.card.classes
