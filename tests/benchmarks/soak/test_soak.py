@@ -1,4 +1,4 @@
-"""The soak and the flood: their judgement on answers made by hand, and both for a few seconds against a real service."""
+"""The soak and the flood: their judgement on answers made by hand, and both for a moment against a real service."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_one_lost_answer_is_too_many() -> None:
 
 @pytest.mark.parametrize("arguments", [["--minutes", "0.1", "--utilisation", "0.2"], ["--requests", "300"]])
 def test_the_service_stands_it_for_a_moment(arguments: list[str]) -> None:
-    ran = subprocess.run([sys.executable, "-m", "benchmarks.soak", *arguments], cwd=ROOT, capture_output=True, text=True,
-                         check=False, timeout=240)
+    ran = subprocess.run([sys.executable, "-m", "benchmarks.soak", *arguments], cwd=ROOT, capture_output=True,
+                         text=True, check=False, timeout=240)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "it stood" in ran.stdout
