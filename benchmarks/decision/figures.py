@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import plotly.graph_objects as go
 
+from benchmarks.capacity.slo import Slo
 from benchmarks.decision.verdict import bracket_of
 from benchmarks.report.figures import SYMBOLS, colour, drawn
 from benchmarks.report.markup import Markup
@@ -56,8 +58,7 @@ def tail_against_rate(result: Result) -> Markup | None:
     curves = [(position, entry) for position, entry in enumerate(result["configurations"]) if entry["curve"]]
     if not curves:
         return None
-    limit = next(entry["capacity"]["limit_us"] for _, entry in curves if entry["capacity"]) / 1000 \
-        if any(entry["capacity"] for _, entry in curves) else None
+    limit = Slo.parse(wish["slo"]).limit_us / 1000
     for position, entry in curves:
         points = entry["curve"]
         x, y = [point["rate"] for point in points], [point["percentile_us"] / 1000 for point in points]
@@ -75,9 +76,10 @@ def tail_against_rate(result: Result) -> Markup | None:
             hovertemplate=f"<b>{entry['label']}</b><br>%{{x:,.0f}}/s: %{{y:.2f}} ms<br>%{{customdata[0]}} requests, "
                           "%{customdata[1]} over: %{customdata[2]}<extra></extra>",
         )
-    if limit is not None:
-        figure.add_hline(y=limit, line={"dash": "dash", "color": TOO_SLOW, "width": 1.5},
-                         annotation_text=wish["objective_text"], annotation_position="top left")
+    figure.add_hline(y=limit, line={"dash": "dash", "color": TOO_SLOW, "width": 1.5})
+    # On a logarithmic axis a shape is placed by its value and an annotation by its exponent.
+    figure.add_annotation(x=0, xref="paper", xanchor="left", y=math.log10(limit), yanchor="bottom",
+                          text=wish["objective_text"], showarrow=False)
     figure.add_vline(x=wish["rate"], line={"dash": "dot", "color": TOO_SLOW, "width": 1.5})
     percentile = wish["slo"].split("=")[0].strip()
     figure.update_xaxes(title="offered rate, requests/s", rangemode="tozero")

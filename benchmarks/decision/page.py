@@ -109,15 +109,16 @@ def stages(result: Result) -> Markup | None:
 
 def accuracies(result: Result) -> Markup | None:
     """Whether the served artifact is as good under load as its card says."""
-    rows = [[entry["label"], _percent(entry["accuracy"]), f"{entry['accuracy']['n']:,}",
-             _percent(entry["card_accuracy"]), entry["caching"]["reason"] if entry["caching"] else "no sign of a cache"]
+    rows = [[entry["label"], entry["caching"]["reason"] if entry["caching"] else "no sign of a cache",
+             _percent(entry["accuracy"]), f"{entry['accuracy']['n']:,}", _percent(entry["card_accuracy"])]
             for entry in result["configurations"] if entry["accuracy"] and entry["accuracy"]["n"]]
     if not rows:
         return None
     return join([el("h2", "Accuracy under load, and caching"),
                  el("p", "Every request carried a labelled image, and every answer was scored. Caching was looked for "
                          "by asking about one image again and again.", class_="soft"),
-                 table(["Configuration", "Under load", "Answers", "Card", "Same image against different ones"], rows)])
+                 table(["Configuration", "Same image against different ones", "Under load", "Answers", "Card"], rows,
+                       text_columns=2)])
 
 
 def alone(result: Result) -> Markup | None:
