@@ -6,8 +6,11 @@ import importlib.util
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("patient", deadline=None)  # no test asserts on time
+hypothesis.settings.load_profile("patient")
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"  # before anything imports bentoml
 
 if importlib.util.find_spec("torch") is None:

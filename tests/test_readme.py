@@ -1,4 +1,4 @@
-"""The README is true: its tables are current, its commands exist, and its examples answer as printed.
+"""The README and what stands in docs/ is true: its tables are current, its commands exist, and its examples answer as printed.
 
 A ```console block holds commands after `$ ` and, where it prints one, the answer; `…` ends what is promised of it.
 """
@@ -18,18 +18,20 @@ from process import REPOSITORY, Process
 from benchmarks import readme
 
 TEXT = (REPOSITORY / "README.md").read_text()
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
 def examples() -> list[tuple[str, str]]:
     """(command, what is promised of its answer) for every command of every console block, in order."""
     found: list[tuple[str, str]] = []
-    for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], ""))
-            else:
-                command, promised = found.pop()
-                found.append((command, promised + line))
+    for document in DOCUMENTS:
+        for block in re.findall(r"```console\n(.*?)```", document.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                if line.startswith("$ "):
+                    found.append((line[2:], ""))
+                else:
+                    command, promised = found.pop()
+                    found.append((command, promised + line))
     return found
 
 
@@ -52,7 +54,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("command", "promised"), examples())
-def test_an_example_answers_as_the_readme_shows(server: Process, desk: Path, command: str, promised: str) -> None:
+def test_an_example_answers_as_its_document_shows(server: Process, desk: Path, command: str, promised: str) -> None:
     address = server.url.removeprefix("http://")
 
     ran = subprocess.run(
@@ -81,6 +83,6 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
 
 
 def test_every_file_that_a_document_links_to_exists() -> None:
-    for document in ("README.md", "CONTRIBUTING.md"):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", (REPOSITORY / document).read_text()):
-            assert (REPOSITORY / target).exists(), f"{document} links to {target}"
+    for document in (*DOCUMENTS, REPOSITORY / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
