@@ -67,6 +67,9 @@ def test_the_version_is_the_project_s() -> None:
 @pytest.mark.parametrize(("path", "method"), [
     ("/predict", "POST"), ("/evaluate", "POST"), ("/models", "GET"), ("/models/{name}", "GET"), ("/splits", "GET"),
     ("/splits/{name}/images/{place}.png", "GET"), ("/readyz", "GET"),
+    ("/routes", "GET"), ("/models/reload", "POST"), ("/v2/models/{model}", "GET"), ("/v2/models/{model}/infer", "POST"),
+    ("/v2/models/{model}/versions/{version}/ready", "GET"), ("/v2/models/{model}/stats", "GET"),
+    ("/v2/repository/index", "POST"), ("/v2/repository/models/{model}/unload", "POST"),
 ])
 def test_generated_requests_get_only_answers_the_document_allows(http: httpx.Client, path: str, method: str) -> None:
     operation = API[path][method]
