@@ -17,7 +17,7 @@ from rich.console import Console
 from training.datasets import MissingDataset
 from training.execution import Execution, usable_cores
 from training.loop import Task, Watcher, train
-from training.overview import Overview
+from training.overview import Overview, Row
 from training.plan import How, plan
 from training.pool import Pool
 from training.progress import Live, summary, watcher_for
@@ -82,21 +82,23 @@ class Campaign:
         """In several processes; returns how many are left when time is up."""
         assert self._overview is not None
         how = replace(self._how, threads=self._how.threads or max(1, usable_cores() // self._processes))
-        watchers: dict[int, Watcher] = {}
+        rows: dict[int, Row] = {}
         unfinished = 0
         with Pool(tasks, how, processes=self._processes, deadline=self._deadline) as pool:
             for number, event, content in pool.events():
                 if event == "begin":
-                    watchers[number] = self._overview.watcher(tasks[number])
-                    watchers[number].begin(tasks[number], Execution(**content[0]), *content[1:])
-                elif event == "finished":
+                    rows[number] = self._overview.watcher(tasks[number])
+                    rows[number].begin(tasks[number], Execution(**content[0]), *content[1:])
+                elif event in ("batch", "epoch"):
+                    getattr(rows[number], event)(*content)
+                elif number in rows:
+                    rows.pop(number).close()
+                if event == "finished":
                     self._ended(_opened(content[0]))
                 elif event == "failed":
                     self._tell(content[0])
                 elif event == "unfinished":
                     unfinished += 1
-                else:
-                    getattr(watchers[number], event)(*content)
             return unfinished + pool.waiting
 
     def _run_alone(self, tasks: list[Task], *, begun: bool) -> int:
@@ -105,7 +107,7 @@ class Campaign:
             if begun and time.monotonic() > self._deadline:  # the first gets one epoch further in any case
                 return len(tasks) - number
             begun = True
-            watcher = self._overview.watcher(task) if self._overview else watcher_for(self._console)
+            watcher: Watcher = self._overview.watcher(task) if self._overview else watcher_for(self._console)
             try:
                 execution, record = plan(task, self._how)
                 run = train(task, execution=execution, watcher=watcher, deadline=self._deadline, probe=record)
@@ -113,8 +115,8 @@ class Campaign:
                 self._tell(str(error))
                 continue
             finally:
-                if isinstance(watcher, Live):
-                    watcher.stop()
+                if isinstance(watcher, Live | Row):
+                    watcher.close()
             if run is None:
                 return len(tasks) - number
             self._ended(run)

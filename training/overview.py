@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from training.execution import Execution, described
-from training.loop import Task, Watcher
+from training.loop import Task
 from training.progress import Record
 
 
@@ -32,9 +32,9 @@ class Overview:
         self._all = self._progress.add_task("all", total=epochs, facts=self._facts())
         self._progress.start()
 
-    def watcher(self, task: Task) -> Watcher:
+    def watcher(self, task: Task) -> Row:
         """A row of its own for a run that begins."""
-        return _Row(self, self._progress, task)
+        return Row(self, self._progress, task)
 
     def advance(self, epochs: float) -> None:
         """Move the bar over all runs."""
@@ -58,7 +58,7 @@ class Overview:
         return f"{self._ended} of {self._runs} runs"
 
 
-class _Row:
+class Row:
     """One run's bar. It disappears with the run."""
 
     def __init__(self, overview: Overview, progress: Progress, task: Task) -> None:

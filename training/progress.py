@@ -71,7 +71,7 @@ class Live:
 
     def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
         """A new bar, filled as far as the run already is."""
-        self.stop()
+        self.close()
         self._epochs, self._images = task.recipe.epochs, images
         self._progress.console.print(heading(task, execution, images, epochs_done))
         done = images * epochs_done  # from the start, or the rate would count a resumed run's past as today's work
@@ -90,9 +90,9 @@ class Live:
         self._progress.update(self._bar, completed=record["epoch"] * self._images)
         self._progress.console.print(f"  {epoch_line(record, self._epochs)}", highlight=False)
         if record["epoch"] == self._epochs:
-            self.stop()
+            self.close()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Give the terminal back; also after an interruption."""
         if self._bar is not None:
             self._progress.stop()

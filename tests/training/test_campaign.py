@@ -70,8 +70,8 @@ def test_a_process_that_dies_is_told_and_the_next_run_gets_another(toy_data: Pat
         events = [(number, event, content[0]) for number, event, content in pool.events()]
 
     dead = (
-        "toy seed 0 (clean): its process ended with code -9; the last finished epoch is saved, the same command goes on "
-        "from there"
+        "toy seed 0 (clean): its process ended with code -9; the last finished epoch is saved, the same command goes "
+        "on from there"
     )
     assert events == [(0, "failed", dead), (1, "failed", "10000 images cannot be held out of 600")]
 
@@ -90,13 +90,16 @@ def test_when_time_is_up_a_process_has_got_one_epoch_further(toy_data: Path, rec
 
 
 def test_a_process_whose_parent_is_gone_ends(toy_data: Path, recipe: Recipe) -> None:
-    with Pool([Task(replace(recipe, validation=10_000))], HOW, processes=1, deadline=math.inf) as pool:
-        next(pool.events())
-        (child,) = pool._children.values()
-        child.pipe.close()  # all that it sees of a parent's death
-        child.process.join(60)
+    here, there = BORN.Pipe()
+    process = threading.Thread(target=_serve, args=(there,))
+    process.start()
 
-        assert child.process.exitcode == 0
+    here.send((replace(recipe, epochs=10_000).to_dict(), 0, "clean", None, asdict(replace(HOW, threads=1))))
+    assert here.recv()[0] == "begin"
+    here.close()  # all that a process sees of its parent's death
+
+    process.join(60)
+    assert not process.is_alive()
 
 
 def test_ctrl_c_ends_all_processes_quietly_even_while_they_start(toy_data: Path) -> None:

@@ -36,7 +36,7 @@ def reproduction(rows: Sequence[dict[str, str]]) -> str:
         lines.append([_cell(column, row) for column in head])
         if row["why"] != NOT_RUN:
             lines.append([f"<td class=why colspan={len(head)}><div>{escape(row['why'])}</div>"])
-    return table(head, lines, right=right)
+    return f"<div class=reproduction>{table(head, lines, right=right)}</div>"
 
 
 def classes(held: dict[str, Any], names: Sequence[str]) -> str:
