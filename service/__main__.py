@@ -4,6 +4,7 @@
     python -m service keys add NAME [FILE]       make an API key, print it once, store its hash
     python -m service keys list [FILE]           whose keys there are
     python -m service keys remove NAME [FILE]    refuse a key from now on
+    python -m service cascade SMALL LARGE SPLIT  what a cascade of two models would do, per threshold
 
 FILE is that of WEIGHBRIDGE_API_KEYS unless it is given.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from service.keys import add_key, read_keys, remove_key
 from service.settings import SettingError, Settings, table
+from service.thresholds import cascade_table
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +33,8 @@ def main(arguments: list[str]) -> int:
                 print("\n".join(sorted(read_keys(_keys(file)))))
             case ["keys", "remove", name, *file] if len(file) < 2:
                 remove_key(_keys(file), name)
+            case ["cascade", small, large, split]:
+                print(cascade_table(small, large, split, Settings.read()))
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from benchmarks import readme
 
 TEXT = (REPOSITORY / "README.md").read_text()
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def examples() -> list[tuple[str, str]]:
@@ -66,6 +68,13 @@ def test_an_example_answers_as_its_document_shows(server: Process, desk: Path, c
     assert ran.stdout.startswith(promised.split("…")[0])
     if not promised and ran.stdout:
         assert "type" not in json.loads(ran.stdout), "a problem, where an answer was expected"
+
+
+@pytest.mark.parametrize("code", [code for each in DOCUMENTS for code in PYTHON.findall(each.read_text())])
+def test_an_example_in_python_runs(server: Process, desk: Path, code: str) -> None:
+    address = server.url.removeprefix("http://")
+
+    subprocess.run([sys.executable, "-c", code.replace("localhost:3000", address)], cwd=desk, timeout=60, check=True)
 
 
 def test_the_generated_tables_are_current() -> None:

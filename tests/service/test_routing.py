@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from toy import write_toy
 
+from service.__main__ import main
 from service.routebook import RouteError, read_routes
 from service.settings import Settings
 
@@ -216,6 +217,21 @@ def test_a_file_of_routes_that_cannot_be_used_names_the_place_and_the_reason(
 
     assert str(caught.value).startswith(str(tmp_path / "routing.json"))
     assert said in str(caught.value)
+
+
+def test_the_table_of_thresholds_runs_from_the_small_model_alone_to_the_large_one_alone(
+    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_MODELS", str(models))
+
+    assert main(["cascade", "toy@1", "toy@2", "halves"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[2].startswith("| 0 | 90.00% | 100.0% |")
+    assert printed[12].startswith("| 1 | 90.00% | 0.0% |")
+    assert "validation split" in printed[-1]
+
+    assert main(["cascade", "toy", "wide", "halves"]) == 1
+    assert "takes (4, 4, 1)" in capsys.readouterr().err
 
 
 def test_routes_may_be_written_as_toml(tmp_path: Path) -> None:
