@@ -123,6 +123,23 @@ def test_the_lift_of_choosing_on_the_test_split_is_told(store: Store, runs: Path
     assert "lifts the last epoch's figure by 1.00 points" in only(folder)["verdict"]["reason"]
 
 
+def test_a_figure_that_is_not_reproduced_comes_with_the_other_readings_that_were_tried(
+    store: Store, runs: Path, folder: Path
+) -> None:
+    store(runs, RECIPES["fm002-ann-mod"], 0, 0.80)
+    store(runs, RECIPES["fm002-ann"], 0, 0.80)
+    store(runs, VARIANTS["fm002-ann-mod-dropout-0.1"], 0, 0.8990)
+
+    write_all(folder, root=runs)
+
+    why = {result["recipe"]: result["row"]["why"] for result in read_all(folder)}
+    assert why["fm002-ann-mod"].endswith(
+        "; other readings tried: fm002-ann-mod-dropout-0.1 gives 89.90 % (n = 1)"
+    )
+    assert "other readings" not in why["fm002-ann"]
+    assert write_all(folder, root=runs) == []
+
+
 @pytest.mark.parametrize(("figure", "word"), [(0.95, "above"), (0.92, "not surely above"), (0.90, "below")])
 def test_our_own_nets_are_measured_against_the_best_report(
     store: Store, runs: Path, folder: Path, figure: float, word: str

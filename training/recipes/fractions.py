@@ -46,3 +46,16 @@ RECIPES = tuple(
         (1.0, (0.885, 0.895), 'a curve that "saturates near 89 %"'),
     )
 )
+
+# The text names no depth; its code has two hidden layers. The other reading.
+VARIANTS = tuple(
+    replace(
+        BASE,
+        name=f"fm004-frac-{fraction}-shallow",
+        description=f"784-256-10 on {fraction:.0%} of the training images",
+        shape={"hidden": (256,), "activation": "relu"},
+        fraction=fraction,
+        reported=None,
+    )
+    for fraction in (0.2, 1.0)
+)

@@ -27,6 +27,8 @@ PARAMETERS: dict[str, int] = {
     **{f"fm001-mixer-{optimizer}": 230_844 for optimizer in ("sgd", "asgd")},
     **{f"fm002-ann-{optimizer}": 405_044 for optimizer in ("rmsprop", "sgd", "adagrad")},
     **{f"fm002-cnn-{optimizer}": 1_077_834 for optimizer in ("rmsprop", "sgd", "adagrad")},
+    **{f"fm002-ann-mod-dropout-{dropout}": 406_416 for dropout in (0.05, 0.1)},
+    **{f"fm004-frac-{fraction}-shallow": 203_530 for fraction in (0.2, 1.0)},
     "fm002-next-resnet18": 11_172_810,
     "fm002-next-googlenet": 5_601_322,
     "fm002-next-vit": 805_130,

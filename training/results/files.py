@@ -15,6 +15,7 @@ from training.protocol import PROTOCOLS
 from training.recipe import Recipe
 from training.recipes import EVERY_RECIPE
 from training.results.entry import entry
+from training.results.readings import other_readings, tell
 from training.results.summary import Entries, summarise
 from training.results.table import INDEX, index
 from training.runs import runs_of
@@ -35,6 +36,9 @@ def derive(folder: Path = FOLDER, *, root: Path | None = None) -> dict[Path, dic
     for path in folder.glob("*.*.*.json"):
         if path not in derived and (held := _current(path)) is not None:
             derived[path] = summarise(held, path.name.split(".")[-2], _merged(path, held, {}))
+    others = {path: told for path, result in derived.items() if (told := other_readings(result, derived.values()))}
+    for path, told in others.items():
+        tell(derived[path], told)
     return dict(sorted(derived.items()))
 
 
