@@ -2,6 +2,7 @@
 
     python -m benchmarks                     micro-benchmarks, load per model, table and HTML report
     python -m benchmarks weigh               which one to deploy: capacity within an objective, and the reasons
+    python -m benchmarks compare A B         is B slower than A? interleaved runs, a verdict, an exit code
     python -m benchmarks demo                the whole path once, quickly: predict, evaluate, weigh
     python -m benchmarks report RUN          make result and report again from a run's raw rows
     python -m benchmarks doctor              this machine as a place to measure
@@ -19,14 +20,21 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
 
 from benchmarks.capacity.slo import Slo
+from benchmarks.comparison.bodies import store_bodies
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError, check_format, find_contenders
 from benchmarks.comparison.demo import demo
 from benchmarks.comparison.publish import finish, publish
 from benchmarks.comparison.run import Run, RunError, open_run
 from benchmarks.comparison.settings import Settings
 from benchmarks.comparison.steps import weigh
+from benchmarks.contest.duel import Terms, fight, open_contest
+from benchmarks.contest.publish import finish as finish_contest
+from benchmarks.contest.sides import parse_side
+from benchmarks.contest.words import exit_code
+from benchmarks.contest.words import markdown as contest_markdown
 from benchmarks.decision.configurations import matrix
 from benchmarks.decision.folder import DecisionFolder, open_folder
 from benchmarks.decision.measure import measure_all
@@ -41,6 +49,7 @@ from benchmarks.machine.fingerprint import fingerprint, warnings
 from benchmarks.machine.server import ServerError
 from benchmarks.micro.child import MicroError
 from benchmarks.report.screen import LiveScreen
+from benchmarks.stats.ratio import LEAST_PAIRS
 from service.card import CardError
 from service.runtimes import RUNTIMES
 from service.splits import SplitError
@@ -127,6 +136,32 @@ def decide(options: argparse.Namespace, console: Console) -> int:
     return 0 if result["decision"]["recommended"] and not problems else 1
 
 
+def contest(options: argparse.Namespace, console: Console) -> int:
+    """Compare two sides; 0: B is no worse, 3: it is, 4: nobody knows."""
+    a, b = (parse_side(text, options.root) for text in (options.a, options.b))
+    terms = Terms(a=options.a, b=options.b, pairs=options.pairs, seconds=options.seconds, rate=options.rate,
+                  margin=options.margin, seed=options.seed, root=str(options.root), body=options.body)
+    machine = fingerprint()
+    cores = share_out(max(side.configuration.cores if side.configuration else 1 for side in (a, b)))
+    folder = open_contest(options.output or RUNS / time.strftime("compare-%Y-%m-%dT%H-%M-%S"), terms, machine=machine,
+                          cores=str(cores), created=machine["at"], command=_command())
+    for warning in warnings(machine):
+        console.print(f"[yellow]note:[/] {warning}")
+    named = next((side.configuration.model for side in (a, b) if side.configuration), None)
+    contenders = find_contenders(options.root)
+    images = next((contender for contender in contenders if contender.id == named), contenders[0])
+    try:
+        with LiveScreen(console) as screen:
+            fight(folder, a, b, store_bodies(folder, images, terms), cores, screen)
+    except KeyboardInterrupt:
+        console.print(f"interrupted; to continue: [bold]{_command()} --output {folder.folder}[/]", soft_wrap=True)
+        return INTERRUPTED
+    result = finish_contest(folder)
+    console.print(Markdown(contest_markdown(result)))
+    console.print(f"also in [bold]{folder.folder}/comparison.md[/]", soft_wrap=True)
+    return exit_code(result, inconclusive_passes=options.inconclusive_passes)
+
+
 def report(options: argparse.Namespace, console: Console) -> int:
     """Derive everything again from raw rows."""
     if (options.run / "weigh.json").exists():
@@ -168,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--publish", action="store_true", help="copy the summary to benchmarks/results/")
     one.set_defaults(do=run)
     _add_weigh(commands)
+    _add_compare(commands)
     two = commands.add_parser("demo", help="predict, evaluate, weigh: the whole path in three minutes")
     two.add_argument("--seconds", type=_positive, default=4.0, help="measured time of each load (default: 4)")
     two.add_argument("--root", type=Path, default=MODELS)
@@ -201,6 +237,30 @@ def _add_weigh(commands: Any) -> None:
     add.add_argument("--all", action="store_true", help="load-test also what is too inaccurate or dominated")
     add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
     add.set_defaults(do=decide)
+
+
+def _add_compare(commands: Any) -> None:
+    """Options of `compare`."""
+    add = commands.add_parser("compare", help="is B slower, less accurate or less reliable than A? for CI",
+                              epilog="exit code: 0 B is no worse, 3 it is, 4 inconclusive")
+    for side in ("a", "b"):
+        add.add_argument(side, metavar=side.upper(), help="MODEL[:RUNTIME][:tN], or http://host:port of a server")
+    add.add_argument("--pairs", type=_pairs, default=5, help="of runs, in turns A B, B A, ... (default: 5)")
+    add.add_argument("--seconds", type=_positive, default=10.0, help="measured time of each run (default: 10)")
+    add.add_argument("--rate", type=_positive, help="requests per second; default: 30 %% of what A bears alone")
+    add.add_argument("--margin", type=_positive, default=0.05, help="a difference that matters (default: 0.05)")
+    add.add_argument("--root", type=Path, default=MODELS, help="folder of models and splits (default: models)")
+    add.add_argument("--body", choices=ENCODERS, default="png", help="how images travel (default: png)")
+    add.add_argument("--seed", type=int, default=0, help="of arrival times and image order")
+    add.add_argument("--output", type=Path, help="run folder; an unfinished one is continued")
+    add.add_argument("--inconclusive-passes", action="store_true", help="exit with 0 where nobody knows")
+    add.set_defaults(do=contest)
+
+
+def _pairs(text: str) -> int:
+    if int(text) < LEAST_PAIRS:
+        raise argparse.ArgumentTypeError(f"{text} pairs say nothing about the next one; {LEAST_PAIRS} are the minimum")
+    return int(text)
 
 
 def _slo(text: str) -> str:

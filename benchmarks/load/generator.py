@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.load.plan import Order, Plan, write_order
 from benchmarks.load.stored import Load, facts_path, read_load, rows_path, write_facts
 from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import Server
+from benchmarks.machine.server import Reachable
 
 LOCUSTFILE = ROOT / "benchmarks" / "locustfile.py"
 # libev's epoll rounds every sleep up to whole milliseconds; its select backend keeps microseconds.
@@ -35,7 +35,7 @@ Progress = Callable[[dict[str, float]], None]
 
 
 def send(
-    plan: Plan, server: Server, *, payloads: Path, folder: Path, cores: tuple[int, ...] = (),
+    plan: Plan, server: Reachable, *, payloads: Path, folder: Path, cores: tuple[int, ...] = (),
     progress: Progress = lambda _: None,
 ) -> Load:
     """Send `plan` to `server`, store rows and facts in `folder`, return them. `progress` is called twice a second."""
@@ -67,7 +67,7 @@ def send(
     return read_load(folder, plan.name)
 
 
-def _follow(process: subprocess.Popen[str], server: Server, progress: Progress) -> dict[str, Any]:
+def _follow(process: subprocess.Popen[str], server: Reachable, progress: Progress) -> dict[str, Any]:
     """Pass on the child's progress, and sample the server at the same moments."""
     assert process.stdout is not None
     samples = []
@@ -76,7 +76,8 @@ def _follow(process: subprocess.Popen[str], server: Server, progress: Progress) 
             said = json.loads(line)
         except ValueError:
             continue
-        samples.append(server.usage())
+        if (used := server.usage()) is not None:
+            samples.append(used)
         progress(said)
     if len(samples) < 2:
         return {"cpu": None, "rss_bytes": samples[0].rss_bytes if samples else None}

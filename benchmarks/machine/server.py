@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import psutil
@@ -34,6 +34,36 @@ class Usage:
     at: float           # seconds, monotonic
     cpu_seconds: float
     rss_bytes: int
+
+
+class Reachable(Protocol):
+    """What can be asked: a service of ours, or somebody else's."""
+
+    @property
+    def url(self) -> str:
+        """`http://host:port`."""
+        ...
+
+    @property
+    def log(self) -> Path:
+        """What it wrote, where that is known."""
+        ...
+
+    def usage(self) -> Usage | None:
+        """CPU time and memory so far; None where they are not ours to see."""
+        ...
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A service that somebody else runs."""
+
+    url: str
+    log: Path   # never written
+
+    def usage(self) -> None:
+        """Not ours to see."""
+        return
 
 
 @dataclass(frozen=True)
@@ -87,7 +117,7 @@ def serving(
             stop(process)
 
 
-def post(server: Server, path: str, *, timeout: float = 120, **content: Any) -> Any:
+def post(server: Reachable, path: str, *, timeout: float = 120, **content: Any) -> Any:
     """POST (`json=`, or `content=` with `headers=`); ServerError unless it answers 200."""
     return _asked(server, "POST", path, timeout=timeout, **content)
 
@@ -119,7 +149,7 @@ def _await_ready(url: str, process: subprocess.Popen[str], log: Path) -> None:
                       f"{log} ends with\n{last_lines(log)}")
 
 
-def _asked(server: Server, method: str, path: str, **options: Any) -> Any:
+def _asked(server: Reachable, method: str, path: str, **options: Any) -> Any:
     try:
         answer = httpx.request(method, f"{server.url}{path}", **options)
     except httpx.HTTPError as error:

@@ -1,0 +1,129 @@
+"""Measures two sides in turn: A B, B A, A B, …, so that a machine that drifts favours neither.
+
+Both loads of a pair have the same schedule and the same images in the same order, and every pair has servers of its
+own, because two starts of one program differ too. Each load is stored when it is done; what lies there is not sent
+again.
+
+    contest.json            sides, rate, machine; written first
+    pair-<n>/<a|b>.npz      raw rows, with <a|b>.json beside them
+    comparison.json, .md    derived
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.comparison.run import RunError
+from benchmarks.comparison.steps import Screen
+from benchmarks.contest.sides import Side, standing
+from benchmarks.load.generator import send
+from benchmarks.load.payloads import read_payloads
+from benchmarks.load.plan import Plan
+from benchmarks.load.stored import Load, find_load, read_load
+from benchmarks.machine.cores import Cores
+from benchmarks.machine.fingerprint import differences
+from benchmarks.machine.server import Reachable, post
+from service.card import write_atomically
+
+TASTERS = 30
+DEFAULT_SHARE = 0.3   # of one over A's unloaded answer time: busy enough to see queues, calm enough to see work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What both sides agreed to."""
+
+    a: str
+    b: str
+    pairs: int = 5
+    seconds: float = 10.0
+    warmup: float = 1.0
+    rate: float | None = None     # requests per second; None: DEFAULT_SHARE of what A bears alone
+    margin: float = 0.05
+    seed: int = 0
+    root: str = "models"
+    body: str = "png"
+
+
+class Contest:
+    """The folder of one contest."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts: dict[str, Any] = json.loads((folder / "contest.json").read_text())
+        self.terms = Terms(**self.facts["terms"])
+
+    def place(self, pair: int) -> Path:
+        """Where a pair (from 0) lies."""
+        return self.folder / f"pair-{pair + 1}"
+
+    def loads(self) -> list[tuple[Load, Load]]:
+        """The complete pairs."""
+        places = [self.place(pair) for pair in range(self.terms.pairs)]
+        return [(read_load(place, "a"), read_load(place, "b")) for place in places
+                if (place / "a.json").exists() and (place / "b.json").exists()]
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to contest.json."""
+        self.facts |= facts
+        write_atomically(self.folder / "contest.json", json.dumps(self.facts, indent=2).encode() + b"\n")
+
+
+def open_contest(folder: Path, terms: Terms, **facts: Any) -> Contest:
+    """A new contest in `folder`, or the one that is there if its terms and its machine are the same."""
+    wanted = json.loads(json.dumps({"schema_version": 1, "terms": asdict(terms), **facts}))
+    if (folder / "contest.json").exists():
+        known = Contest(folder)
+        if known.facts["terms"] != wanted["terms"]:
+            raise RunError(f"{folder} was begun on other terms; give the same to continue it, or another --output")
+        if moved := differences(known.facts["machine"], wanted["machine"]):
+            raise RunError(f"{folder} was begun on another machine ({'; '.join(moved)}); runs of two machines cannot "
+                           "be compared, choose another --output")
+        return known
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty and holds no contest; choose another --output")
+    write_atomically(folder / "contest.json", json.dumps(wanted, indent=2).encode() + b"\n")
+    return Contest(folder)
+
+
+def fight(contest: Contest, a: Side, b: Side, payloads: Path, cores: Cores, screen: Screen) -> None:
+    """Measure the pairs that are missing."""
+    terms = contest.terms
+    for pair in range(terms.pairs):
+        place = contest.place(pair)
+        place.mkdir(exist_ok=True)
+        if (place / "a.json").exists() and (place / "b.json").exists():
+            continue
+        screen.step(f"pair {pair + 1} of {terms.pairs}: servers start", 8)
+        with ExitStack() as stack:
+            servers = {name: stack.enter_context(standing(side, root=Path(terms.root), log=place / f"{name}.log",
+                                                          cores=cores.server)) for name, side in (("a", a), ("b", b))}
+            took = {name: _taste(servers[name], side, payloads) for name, side in (("a", a), ("b", b))}
+            if "rate" not in contest.facts:
+                contest.note(rate=terms.rate or round(DEFAULT_SHARE / took["a"], 1))
+            order = (("a", a), ("b", b)) if pair % 2 == 0 else (("b", b), ("a", a))
+            for name, side in order:
+                plan = Plan(name=name, model=side.model, path=side.path, arrival="poisson",
+                            rate=contest.facts["rate"], seconds=terms.seconds, warmup=terms.warmup,
+                            seed=terms.seed + pair)
+                if find_load(place, plan) is None:
+                    shown = screen.step(f"pair {pair + 1} of {terms.pairs}: {side.text}", plan.warmup + plan.seconds)
+                    send(plan, servers[name], payloads=payloads, folder=place, cores=cores.generator, progress=shown)
+
+
+def _taste(server: Reachable, side: Side, payloads: Path) -> float:
+    """A few requests that warm the server; seconds per answer at the median. ServerError where it does not answer."""
+    bodies, taken = read_payloads(payloads), []
+    for _ in range(TASTERS):
+        begun = time.perf_counter()
+        post(server, side.path, content=bodies.bodies[0], headers={"Content-Type": bodies.content_type})
+        taken.append(time.perf_counter() - begun)
+    return float(np.median(taken))

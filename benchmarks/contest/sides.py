@@ -1,0 +1,79 @@
+"""The two sides of a contest: a model of ours, served fresh for every pair of runs, or a server that runs already.
+
+    fm-fast                        the newest version, onnxruntime, one thread
+    fm-fast:torchscript:t2         another runtime, two threads
+    http://10.0.0.7:3000           a server as it is; its default model answers
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.comparison.contenders import Contender, NothingToWeighError, find_contenders
+from benchmarks.decision.configurations import Configuration
+from benchmarks.machine.server import Elsewhere, Reachable, serving
+from service.runtimes import RUNTIMES, missing
+
+URL = re.compile(r"https?://[^/\s]+/?")
+THREADS = re.compile(r"t(\d+)")
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is measured. Exactly one of `url` and `configuration` is set."""
+
+    text: str
+    url: str | None = None
+    configuration: Configuration | None = None
+
+    @property
+    def path(self) -> str:
+        """Where its requests go."""
+        return self.configuration.path if self.configuration else "/predict?top_k=1"
+
+    @property
+    def model(self) -> str:
+        """What is asked for."""
+        return self.configuration.model if self.configuration else "default"
+
+
+def parse_side(text: str, root: Path) -> Side:
+    """Read a side; NothingToWeighError where it names nothing that can be served here."""
+    if URL.fullmatch(text):
+        return Side(text, url=text.rstrip("/"))
+    name, *rest = text.split(":")
+    contender = find_contenders(root, [name])[0]
+    runtime, threads = "onnxruntime", 1
+    for part in rest:
+        if found := THREADS.fullmatch(part):
+            threads = int(found[1])
+        elif part in RUNTIMES:
+            runtime = part
+        else:
+            raise NothingToWeighError(f"{text}: {part!r} is neither a runtime ({', '.join(RUNTIMES)}) nor threads (t2)")
+    _check(text, contender, runtime)
+    return Side(text, configuration=Configuration(contender.id, runtime, threads, 1))
+
+
+def _check(text: str, contender: Contender, runtime: str) -> None:
+    if contender.card.file(RUNTIMES[runtime].format) is None:
+        raise NothingToWeighError(f"{text}: {contender.id} is not exported as {RUNTIMES[runtime].format}")
+    if problem := missing(runtime):
+        raise NothingToWeighError(f"{text}: {problem}")
+
+
+@contextmanager
+def standing(side: Side, *, root: Path, log: Path, cores: tuple[int, ...]) -> Iterator[Reachable]:
+    """A server for a side, for the length of a `with` block."""
+    one = side.configuration
+    if one is None:
+        assert side.url is not None
+        yield Elsewhere(side.url, log)
+        return
+    with serving(root=root, log=log, runtime=one.runtime, threads=one.threads, cores=cores,
+                 settings=one.environment) as server:
+        yield server

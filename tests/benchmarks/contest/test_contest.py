@@ -1,0 +1,147 @@
+"""A contest of two fake servers, from the command line; its verdict, on loads made by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.comparison.contenders import NothingToWeighError
+from benchmarks.comparison.run import RunError
+from benchmarks.contest import verdict
+from benchmarks.contest.duel import Contest, Terms, open_contest
+from benchmarks.contest.sides import parse_side
+from benchmarks.contest.verdict import derive, sign_test
+from benchmarks.contest.words import exit_code, headline, markdown
+from benchmarks.load.rows import FAILED, OK
+from benchmarks.load.stored import Load
+from benchmarks.machine.children import ROOT
+from benchmarks.machine.fingerprint import fingerprint
+from benchmarks.machine.server import Server
+
+Made = Callable[..., Load]
+MACHINE = {"cpu": "Abacus 3000", "usable_cores": 2, "commit": "abc123"}
+
+
+@pytest.fixture
+def judged(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """The verdict over five pairs in which B differs from A by these columns; both vary a little."""
+    def judge(slower: float = 1.0, pairs: int = 5, **columns: Any) -> dict[str, Any]:
+        random, times = np.random.default_rng(0), np.arange(1000) * 10_000
+        found = []
+        for _ in range(pairs):
+            work = random.normal(5000, 50, (2, 1000)) * random.normal(1, 0.004, (2, 1))
+            a = made(done=times + work[0].astype(np.int64))
+            b = made(done=times + (work[1] * slower).astype(np.int64), **columns)
+            found.append((a, b))
+        contest = open_contest(tmp_path / "contest", Terms(a="one", b="two"), machine=MACHINE, rate=100.0)
+        monkeypatch.setattr(Contest, "loads", lambda self: found)
+        return derive(contest)
+
+    return judge
+
+
+@pytest.mark.parametrize(("slower", "said", "code"), [
+    (1.0, "equivalent", 0), (1.10, "slower", 3), (0.90, "faster", 0), (1.05, "inconclusive", 4),
+])
+def test_the_verdict_and_its_exit_code(
+    judged: Callable[..., dict[str, Any]], slower: float, said: str, code: int
+) -> None:
+    found = judged(slower)
+
+    assert found["verdict"] == said
+    assert exit_code(found) == code
+    assert exit_code(found, inconclusive_passes=True) in (0, 3)
+    assert found["figures"]["p50"]["ratio"] == pytest.approx(slower, rel=0.02)
+
+
+def test_a_faster_server_that_answers_wrongly_is_worse(judged: Callable[..., dict[str, Any]]) -> None:
+    wrong = (np.arange(1000) % 10).astype(np.int16)
+    wrong[:30] = (wrong[:30] + 1) % 10
+
+    found = judged(0.8, predicted=wrong)
+
+    assert found["verdict"] == "less accurate"
+    assert (found["accuracy"]["only_a"], found["accuracy"]["only_b"]) == (30, 0)
+    assert exit_code(found) == 3
+
+
+def test_a_faster_server_that_fails_more_often_is_worse(judged: Callable[..., dict[str, Any]]) -> None:
+    outcome = np.full(1000, OK, np.uint8)
+    outcome[:5] = FAILED
+
+    assert judged(0.8, outcome=outcome)["verdict"] == "failing"
+
+
+def test_a_late_generator_makes_it_inconclusive(judged: Callable[..., dict[str, Any]]) -> None:
+    found = judged(1.5, sent=np.arange(1000) * 10_000 + 4000)
+
+    assert found["verdict"] == "inconclusive"
+    assert "send-lag" in [reason["code"] for reason in found["validity"]["reasons"]]
+    assert "**INVALID** `send-lag`" in markdown(found)
+
+
+def test_too_few_pairs_are_no_verdict(judged: Callable[..., dict[str, Any]]) -> None:
+    assert judged(2.0, pairs=2)["verdict"] == "inconclusive"
+
+
+def test_the_summary_says_the_verdict_first_and_then_the_figures(judged: Callable[..., dict[str, Any]]) -> None:
+    found = judged(1.2)
+    lines = markdown(found).splitlines()
+
+    assert headline(found) == "B (two) is slower than A (one)."
+    assert lines[0] == "### B (two) is slower than A (one)."
+    assert lines[2].startswith("| Response time | A, ms | B, ms | B / A |")
+    assert any("Abacus 3000" in line for line in lines)
+
+
+@pytest.mark.parametrize(("one", "other", "chance"), [(0, 0, 1.0), (5, 5, 1.0), (0, 10, 2 / 1024), (1, 9, 22 / 1024)])
+def test_the_sign_test_is_exact(one: int, other: int, chance: float) -> None:
+    assert sign_test(one, other) == pytest.approx(chance)
+
+
+def test_runs_of_two_machines_do_not_mix(tmp_path: Path) -> None:
+    terms = Terms(a="one", b="two")
+    open_contest(tmp_path / "contest", terms, machine=fingerprint())
+
+    with pytest.raises(RunError, match="cannot be compared"):
+        open_contest(tmp_path / "contest", terms, machine=fingerprint() | {"cpu": "Abacus 3000"})
+    with pytest.raises(RunError, match="other terms"):
+        open_contest(tmp_path / "contest", replace(terms, seed=1), machine=fingerprint())
+
+
+def test_a_side_is_a_model_with_a_runtime_and_threads_or_a_running_server(toys: Path) -> None:
+    side = parse_side("a:onnxruntime:t2", toys / "models")
+
+    assert (side.configuration.model, side.configuration.threads) == ("a@1", 2)
+    assert parse_side("http://10.0.0.7:3000/", toys / "models").url == "http://10.0.0.7:3000"
+    for text, said in (("nobody", "no model matches"), ("a:x9", "neither a runtime"), ("a:torchscript", "not export")):
+        with pytest.raises(NothingToWeighError, match=said):
+            parse_side(text, toys / "models")
+
+
+def test_two_running_servers_from_the_command_line(
+    fake: Callable[..., AbstractContextManager[Server]], toys: Path, tmp_path: Path
+) -> None:
+    with fake("--work", 0.002) as a, fake("--work", 0.012) as b:  # six times as slow, so that noise cannot hide it
+        command = [sys.executable, "-m", "benchmarks", "compare", a.url, b.url, "--root", str(toys / "models"),
+                   "--body", "raw", "--pairs", "3", "--seconds", "1.5", "--rate", "20", "--output", str(tmp_path / "c")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stderr == ""
+    result = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert result["pairs"] == 3
+    assert result["figures"]["p50"]["ratio"] > 2
+    assert result["verdict"] in ("slower", "inconclusive")  # the latter where the machine was too busy to send on time
+    assert done.returncode == {"slower": 3, "inconclusive": 4}[result["verdict"]]
+    assert verdict.FIGURES.keys() == result["figures"].keys()
+    first, second = (json.loads((tmp_path / "c" / f"pair-{n}" / "a.json").read_text())["plan"]["seed"] for n in (1, 2))
+    assert second == first + 1
