@@ -44,6 +44,7 @@ class Dispatch:
 
     def __init__(self, settings: Settings) -> None:
         self.waiting = 0
+        self.called: Callable[[Opened, int], None] = _unheard  # hears of every call of a runtime
         self._threads = settings.concurrency
         self._inline_s = settings.inline_ms / 1000
         self._max_waiting = settings.max_waiting
@@ -108,6 +109,7 @@ class Dispatch:
             result = opened.run(images)
             watch.mark("infer")
             lane.curve.learn(count, (time.perf_counter_ns() - began) / 1e9)
+            self.called(opened, count)
             return result
         if len(lane.queue) >= self._max_waiting:
             raise self._overloaded(lane)
@@ -222,6 +224,7 @@ class Dispatch:
     ) -> None:
         count = sum(job.count for job in batch)
         lane.curve.learn(count, (ended - started) / 1e9)
+        self.called(lane.opened, count)
         for job, result in zip(batch, results, strict=True):
             if job.future.done():
                 continue
@@ -306,6 +309,10 @@ class Dispatch:
             cure=f"try again in {drain_s} s",
             retry_after_s=drain_s,
         )
+
+
+def _unheard(*_: object) -> None:
+    """Nobody listens."""
 
 
 def _run(lane: Lane, batch: list[Job]) -> tuple[list[Any], int, int]:

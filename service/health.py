@@ -6,6 +6,8 @@ and are listed with the reason. A model is ready only after its golden vectors c
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,6 +19,8 @@ from service.routing import front
 from service.shelf import STILL_LOADING, Shelf
 from service.state import State, state_of
 from service.wire import ModelReadiness, Readiness
+
+BEAT_S = 1.0
 
 
 async def livez(request: Request) -> Response:  # noqa: ARG001 - the signature of a route
@@ -36,6 +40,15 @@ async def metrics(request: Request) -> Response:
     state = state_of(request)
     tell_ready(state.shelf, state.metrics)
     return Response(await run_in_threadpool(state.metrics.text), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def beat(state: State) -> None:
+    """Once a second, tell the metrics what changes without anybody counting, so that any worker's answer has it."""
+    state.metrics.started()
+    while True:
+        tell_ready(state.shelf, state.metrics)
+        state.metrics.beat(state.dispatch.depth())
+        await asyncio.sleep(BEAT_S)
 
 
 def readiness(state: State) -> Readiness:

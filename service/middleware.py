@@ -1,6 +1,6 @@
 """What happens around every route, one concern each, outermost first in `routes.build`. Plain ASGI, no base class.
 
-    Observed   request id, Server-Timing and the security headers on every answer; metrics and the access log after it
+    Observed   request id, Server-Timing and the security headers on every answer; metrics, log, traces after it
     Enveloped  whatever goes wrong below becomes problem JSON; nothing escapes, nothing hangs
     Guarded    only who holds an API key gets further, where keys are wanted (keys.py)
     Limited    a body that is announced or turns out too large, or too slow, is refused without being kept
@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import sys
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -22,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.afterwards import Afterwards
 from service.metrics import Metrics
 from service.oip.errors import oip_error, speaks_oip
 from service.predict import BatchError
@@ -38,10 +37,10 @@ SAFE = [(b"x-content-type-options", b"nosniff")]  # what a browser must know of 
 class Observed:
     """Makes the Visit, stamps the answer, counts it."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, after: Afterwards | None = None) -> None:
         self.app = app
         self.metrics = metrics
-        self.access_log = settings.access_log
+        self.after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -61,6 +60,8 @@ class Observed:
                     *visit.headers,
                     *SAFE,
                 ]
+            else:
+                visit.bytes_out += len(message.get("body", b""))
             await send(message)
 
         self.metrics.in_flight.inc()
@@ -70,9 +71,10 @@ class Observed:
             self.metrics.in_flight.dec()
             route = getattr(scope.get("route"), "path", "unmatched")
             visit.status = visit.status or CLIENT_GONE
-            self.metrics.observe(visit, route, _bounded_method(scope["method"]))
-            if self.access_log:
-                _log(visit, scope)
+            method = _bounded_method(scope["method"])
+            self.metrics.observe(visit, route, method)
+            if self.after is not None:
+                self.after.add(visit, method, route, scope["path"])
 
 
 class Enveloped:
@@ -217,11 +219,3 @@ async def unrouted(request: Request, error: Exception) -> Response:
         allow = (error.headers or {}).get("Allow", "GET, POST")
         raise Problem("method-not-allowed", f"{request.method[:20]} is not answered", cure=f"use {allow}", allow=allow)
     raise Problem("bad-request", str(error.detail))
-
-
-def _log(visit: Visit, scope: Scope) -> None:
-    line = {
-        "request_id": visit.id, "method": scope["method"], "path": scope["path"], "status": visit.status,
-        "model": visit.model, "images": visit.images, "ms": round(sum(visit.watch.ns.values()) / 1e6, 3),
-    }
-    sys.stdout.write(json.dumps(line) + "\n")

@@ -11,10 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from service.afterwards import afterwards
 from service.browse import docs, index, openapi, page
 from service.catalogue import model, models, picture, splits
 from service.evaluate import evaluate
-from service.health import livez, metrics, readyz
+from service.health import beat, livez, metrics, readyz
 from service.keys import Guarded, Keyring
 from service.metrics import Metrics
 from service.middleware import Enveloped, Limited, Observed, Short, unrouted
@@ -47,8 +48,9 @@ ROUTES = (
 
 
 def build(settings: Settings) -> Starlette:
-    """The application. Nothing is read from disk before its lifespan starts."""
+    """The application. Nothing but the API keys is read from disk before its lifespan starts."""
     counters = Metrics()
+    after = afterwards(settings, counters.log_dropped.inc)
     keyring = None if settings.api_keys is None else Keyring(settings.api_keys)  # a wrong file must stop the start
 
     @asynccontextmanager
@@ -60,15 +62,19 @@ def build(settings: Settings) -> Starlette:
             # must not take requests that a ready neighbour could answer.
             await asyncio.shield(loading)
         keeping = asyncio.create_task(state.keeper.run())
+        beating = asyncio.create_task(beat(state))
         yield
         keeping.cancel()
+        beating.cancel()
         await loading
         await state.close()
+        if after is not None:
+            await asyncio.to_thread(after.close)
 
     return Starlette(
         routes=ROUTES,
         middleware=[
-            Middleware(Observed, settings=settings, metrics=counters),
+            Middleware(Observed, metrics=counters, after=after),
             Middleware(Enveloped, metrics=counters),
             Middleware(Guarded, settings=settings, keyring=keyring),
             Middleware(Limited, settings=settings),

@@ -180,6 +180,18 @@ class Settings:
         })
 
 
+def telemetry(environ: Mapping[str, str] | None = None) -> str | None:
+    """The exporter of traces that OpenTelemetry's own variables ask for: "otlp", "console", ...; None for none."""
+    environ = os.environ if environ is None else environ
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    named = environ.get("OTEL_TRACES_EXPORTER", "").split(",")[0].strip()
+    if named:
+        return None if named == "none" else named
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return "otlp" if any(environ.get(endpoint) for endpoint in endpoints) else None
+
+
 def _parse(variable: str, text: str, kind: _Kind) -> Any:
     try:
         return kind.parse(text.strip())

@@ -48,6 +48,7 @@ class State:
         pool = ThreadPoolExecutor(settings.max_evaluations, thread_name_prefix="evaluation")
         shelf, book = Shelf(settings), RouteBook(settings)
         dispatch = Dispatch(settings)
+        dispatch.called = lambda opened, count: metrics.batches.labels(opened.card.id, opened.run.name).observe(count)
         state = cls(settings, shelf, dispatch, metrics, pool, book, Keeper(settings, shelf, book),
                     Shadows(shelf, metrics))
         state.keeper.changed = state.let_go

@@ -17,7 +17,7 @@ SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 class Visit:
     """Made by the outermost middleware, kept in the ASGI scope."""
 
-    __slots__ = ("headers", "id", "images", "model", "runtime", "sent", "status", "unread", "watch")
+    __slots__ = ("bytes_out", "headers", "id", "images", "model", "runtime", "sent", "status", "unread", "watch")
 
     def __init__(self, sent: dict[bytes, bytes]) -> None:
         self.watch = Stopwatch()
@@ -26,6 +26,7 @@ class Visit:
         self.id = asked.decode() if asked and SANE.fullmatch(asked) else f"{random.getrandbits(64):016x}"
         self.unread = False  # the rest of a refused body is still to come
         self.status = 0
+        self.bytes_out = 0
         self.images = 0
         self.model: str | None = None    # name@version, set once it is known to exist
         self.runtime: str | None = None

@@ -1,0 +1,117 @@
+"""What is told about a request after its answer has gone: the access log, and spans where tracing is on.
+
+Nobody waits for it: the event loop only appends to a list, and a thread of its own empties that ten times a second,
+writing all lines at once. Where requests come faster than they can be told, the newest are dropped and counted, never
+delayed. With the access log off and no exporter configured there is no thread and no list.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from service.settings import Settings
+from service.tracing import spans
+from service.visit import Visit
+
+EVERY_S = 0.1
+MOST = 20_000  # that may wait to be told
+logger = logging.getLogger("weighbridge")
+
+
+class Account(NamedTuple):
+    """One finished request. Times in nanoseconds; `ended_ns` since 1970."""
+
+    ended_ns: int
+    visit: Visit
+    method: str
+    route: str
+    path: str
+
+
+Teller = Callable[[Sequence[Account]], None]
+
+
+class Afterwards:
+    """Takes accounts on the event loop, tells them in a thread."""
+
+    def __init__(self, tellers: Sequence[Teller], dropped: Callable[[], None]) -> None:
+        self._tellers = tellers
+        self._dropped = dropped
+        self._accounts: deque[Account] = deque()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, visit: Visit, method: str, route: str, path: str) -> None:
+        """A request is over."""
+        if len(self._accounts) >= MOST:
+            self._dropped()
+            return
+        self._accounts.append(Account(time.time_ns(), visit, method, route, path))
+        if self._thread is None:  # late, so that an application which only exists starts none
+            self._thread = threading.Thread(target=self._run, name="afterwards", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Tell what is left, then end."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        for teller in self._tellers:
+            getattr(teller, "close", lambda: None)()
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        batch = [self._accounts.popleft() for _ in range(len(self._accounts))]
+        for teller in self._tellers if batch else ():
+            try:
+                teller(batch)
+            except Exception:
+                logger.exception("%d requests could not be told", len(batch))
+
+
+def afterwards(settings: Settings, dropped: Callable[[], None]) -> Afterwards | None:
+    """What this worker tells afterwards; None when nobody listens."""
+    exporter = spans()
+    tellers: list[Teller] = [write_lines] if settings.access_log else []
+    if exporter is not None:
+        tellers.append(exporter)
+    return Afterwards(tellers, dropped) if tellers else None
+
+
+def write_lines(accounts: Sequence[Account]) -> None:
+    """A JSON object per line on standard output."""
+    sys.stdout.write("".join(map(line, accounts)))
+    sys.stdout.flush()
+
+
+def line(account: Account) -> str:
+    """One line of the access log. `ms` has the stages of Server-Timing."""
+    visit = account.visit
+    sent = visit.sent.get(b"content-length", b"")
+    stages = {stage: round(ns / 1e6, 3) for stage, ns in visit.watch.ns.items() if ns}
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(account.ended_ns // 10**9))
+    return json.dumps({
+        "at": f"{at}.{account.ended_ns // 10**6 % 1000:03}Z",
+        "request_id": visit.id,
+        "method": account.method,
+        "route": account.route,
+        "path": account.path,
+        "status": visit.status,
+        "model": visit.model,
+        "runtime": visit.runtime,
+        "images": visit.images,
+        "bytes_in": int(sent) if sent.isdigit() else None,
+        "bytes_out": visit.bytes_out,
+        "ms": {**stages, "total": round(sum(visit.watch.ns.values()) / 1e6, 3)},
+    }) + "\n"
