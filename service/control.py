@@ -29,24 +29,36 @@ PREFIX = "weighbridge-"
 
 @dataclass(frozen=True)
 class Wish:
-    """`generation` counts the wishes. `again` holds, per name, the generation that asked to load it anew."""
+    """`generation` counts the wishes. `unloaded` holds names and `name@version`; `loaded` the versions that are to be
+    loaded although their name is not. `again` holds, per name, the generation that asked to load it anew."""
 
     generation: int = 0
     unloaded: frozenset[str] = frozenset()
+    loaded: frozenset[str] = frozenset()
     again: dict[str, int] = field(default_factory=dict)
 
     def load(self, name: str) -> Wish:
         """Load `name` or `name@version`, again if need be."""
-        covered = {each for each in self.unloaded if each == name or each.partition("@")[0] == name}
-        return replace(self._next(), unloaded=self.unloaded - covered, again={**self.again, name: self.generation + 1})
+        loaded = _without(self.loaded, name)
+        return replace(
+            self._next(),
+            unloaded=_without(self.unloaded, name),
+            loaded=loaded | {name} if name.partition("@")[0] in self.unloaded and "@" in name else loaded,
+            again={**self.again, name: self.generation + 1},
+        )
 
     def unload(self, name: str) -> Wish:
         """Keep `name` or `name@version` unloaded."""
-        return replace(self._next(), unloaded=self.unloaded | {name})
+        return replace(self._next(), unloaded=self.unloaded | {name}, loaded=_without(self.loaded, name))
 
     def rescan(self) -> Wish:
         """Look at the folders."""
         return self._next()
+
+    def unwanted(self, name: str, version: int) -> bool:
+        """Whether a version is to stay unloaded; what was said of it counts more than what was said of its name."""
+        exact = f"{name}@{version}"
+        return exact in self.unloaded or (name in self.unloaded and exact not in self.loaded)
 
     def forced(self, since: int) -> frozenset[str]:
         """What was asked to be loaded anew after generation `since`."""
@@ -74,7 +86,9 @@ class Control:
             found = json.loads(self._wish.read_bytes())
         except FileNotFoundError:
             return Wish()
-        return Wish(found["generation"], frozenset(found["unloaded"]), found["again"])
+        return Wish(
+            found["generation"], frozenset(found["unloaded"]), frozenset(found["loaded"]), found["again"]
+        )
 
     @contextmanager
     def changing(self) -> Iterator[Wish]:
@@ -86,7 +100,10 @@ class Control:
 
     def write(self, wish: Wish) -> None:
         """Make `wish` the one in force; call it inside `changing`."""
-        told = {"generation": wish.generation, "unloaded": sorted(wish.unloaded), "again": wish.again}
+        told = {
+            "generation": wish.generation, "unloaded": sorted(wish.unloaded), "loaded": sorted(wish.loaded),
+            "again": wish.again,
+        }
         write_atomically(self._wish, json.dumps(told).encode())
 
     def applied(self, generation: int) -> None:
@@ -112,6 +129,11 @@ class Control:
             _, _, pid, started, *_ = [*folder.name.split("-"), "", ""]
             if pid.isdigit() and (not _alive(int(pid)) or _started(int(pid)) != started):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _without(names: frozenset[str], name: str) -> frozenset[str]:
+    """`names` without `name`, and where that is no exact version without its versions."""
+    return frozenset(each for each in names if name not in (each, each.partition("@")[0]))
 
 
 def _make_private(folder: Path) -> None:

@@ -43,7 +43,7 @@ class Keeper:
         self.control.tidy()
         wish = self.control.read()
         self._book.read()
-        self._shelf.load(wish.unloaded)
+        self._shelf.load(wish.unwanted)
         self._applied = wish.generation
         self.control.applied(wish.generation)
 
@@ -52,6 +52,8 @@ class Keeper:
         looked, leaving = time.monotonic(), False
         while True:
             await asyncio.sleep(POLL_S)
+            if not self._shelf.loaded:
+                continue
             try:
                 watched = self.settings.watch_s and time.monotonic() - looked >= self.settings.watch_s
                 if watched or self.control.read().generation != self._applied:
@@ -98,7 +100,7 @@ class Keeper:
 
     def _refresh(self, wish: Wish) -> None:
         self._book.read()
-        self._shelf.refresh(wish.unloaded, wish.forced(self._applied))
+        self._shelf.refresh(wish.unwanted, wish.forced(self._applied))
 
 
 def _give_back() -> None:

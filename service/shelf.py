@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -37,6 +37,7 @@ UNLOADED = "it was unloaded through the API"
 
 State = Literal["loading", "ready", "failed", "unloaded"]
 Print = tuple[object, ...]
+Unwanted = Callable[[str, int], bool]  # by name and version
 logger = logging.getLogger("weighbridge")
 
 
@@ -92,28 +93,30 @@ class Shelf:
         entries = self._entries
         return iter([entries[key] for key in sorted(entries)])
 
-    def load(self, unwanted: Collection[str] = ()) -> None:
-        """Find, verify, open and check every version with the default runtime, but those of `unwanted`."""
+    def load(self, unwanted: Unwanted = lambda *_: False) -> None:
+        """Find, verify, open and check every version with the default runtime, but those that are `unwanted`."""
         with self._writing:
             self._entries = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
             for entry in self:
-                if _named(entry, unwanted):
+                if unwanted(entry.name, entry.version):
                     entry.reason, entry.state = UNLOADED, "unloaded"
                 else:
                     self._try(entry)
             self._look_for_nothing()
             self.loaded = True
 
-    def refresh(self, unwanted: Collection[str] = (), force: Collection[str] = ()) -> None:
+    def refresh(
+        self, unwanted: Unwanted = lambda *_: False, force: Collection[str] = ()
+    ) -> None:
         """Load what is new or changed, drop what is gone or `unwanted`, and load `force` again even when unchanged.
 
-        Both hold names and `name@version`.
+        `force` holds names and `name@version`.
         """
         with self._writing:
             found = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
             for key, entry in found.items():
                 now = self._entries.get(key)
-                if _named(entry, unwanted):
+                if unwanted(entry.name, entry.version):
                     self._set_aside(now or entry)
                 elif now is None or now.state == "unloaded":
                     self._publish(entry)

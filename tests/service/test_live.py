@@ -23,7 +23,7 @@ from process import Process
 from toy import probabilities, write_toy
 from tritonclient.utils import InferenceServerException
 
-from service.control import PREFIX, Control
+from service.control import PREFIX, Control, Wish
 from service.settings import Settings
 
 ClientOf = Callable[[Settings], Any]
@@ -90,6 +90,19 @@ def test_one_version_can_be_unloaded_and_the_name_falls_back_to_the_one_before(
 
     client.load_model("toy")
     assert versions(two) == {2}
+
+
+def test_a_version_can_be_loaded_while_its_name_stays_unloaded() -> None:
+    def unloaded(wish: Wish) -> list[int]:
+        return [version for version in (1, 2) if wish.unwanted("toy", version)]
+
+    wish = Wish().unload("toy")
+    assert unloaded(wish) == [1, 2]
+    assert unloaded(wish := wish.load("toy@1")) == [2]
+    assert unloaded(wish.unload("toy@1")) == unloaded(wish.unload("toy")) == [1, 2]
+    assert unloaded(wish := wish.load("toy")) == []
+    assert unloaded(wish.unload("toy@2").load("toy@2")) == []
+    assert not Wish().unload("toy").unwanted("toys", 1)
 
 
 def test_a_new_version_is_served_after_a_reload_and_a_corrupt_one_never(two: Process, roots: Path) -> None:
