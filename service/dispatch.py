@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from service.cpu import usable_cores
 from service.lanes import Job, Lane, Late
 from service.problems import Problem
 from service.settings import Settings
@@ -33,6 +35,8 @@ from service.stopwatch import Stopwatch
 
 T = TypeVar("T")
 Batch = tuple[Lane, list[Job]]
+SWITCH_S = 0.0005
+ALONE_S = 0.02  # a worker with one core to itself gains nothing from threads, up to what may hold up its event loop
 WATCH_AFTER_S = 0.05  # most answers are ready before it is worth asking whether the client is still there
 
 
@@ -46,7 +50,8 @@ class Dispatch:
         self.waiting = 0
         self.called: Callable[[Opened, int], None] = _unheard  # hears of every call of a runtime
         self._threads = settings.concurrency
-        self._inline_s = settings.inline_ms / 1000
+        self._alone = usable_cores() <= settings.workers and settings.inline_ms > 0
+        self._inline_s = max(settings.inline_ms / 1000, ALONE_S if self._alone else 0.0)
         self._max_waiting = settings.max_waiting
         self._max_batch = settings.max_batch
         self._max_wait_s = settings.max_wait_ms / 1000
@@ -187,9 +192,11 @@ class Dispatch:
                 continue
             expected_s = lane.curve.expected_s(sum(job.count for job in batch))
             lane.served_s += expected_s
-            if expected_s <= self._inline_s and not self._active:
+            if expected_s <= self._inline_s and (self._alone or not self._active):
                 self._done(lane, batch, *_run(lane, batch), pump=False)
-                continue
+                if self._active:
+                    self._pump_soon()
+                return
             self._free -= 1
             if not self._runners:
                 self._start()
@@ -238,6 +245,8 @@ class Dispatch:
                 self._pump_soon()
 
     def _start(self) -> None:
+        # A call that has ended must not wait the usual 5 ms for the event loop to let go of the interpreter.
+        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         for place in range(self._threads):
             runner = threading.Thread(target=self._runs, name=f"infer-{place}", daemon=True)
             runner.start()

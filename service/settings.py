@@ -124,7 +124,7 @@ class Settings:
     )
     inline_ms: float = field(
         default=0.5,
-        metadata=_row(_number(0, 1000), "work expected to be shorter runs on the event loop: a thread hop costs more"),
+        metadata=_row(_number(0, 1000), "shorter work runs on the event loop (with one core per worker up to 20 ms); 0: never"),
     )
     max_batch: int = field(
         default=32,
