@@ -124,7 +124,9 @@ class Settings:
     )
     inline_ms: float = field(
         default=0.5,
-        metadata=_row(_number(0, 1000), "shorter work runs on the event loop (with one core per worker up to 20 ms); 0: never"),
+        metadata=_row(
+            _number(0, 1000), "shorter work runs on the event loop; 20 ms where a worker has one core; 0: never"
+        ),
     )
     max_batch: int = field(
         default=32,
