@@ -46,6 +46,7 @@ class Reported:
     train: tuple[float, float] | None = None
     note: str = ""
     silent_on: str = ""  # what the report leaves open, and we had to choose
+    or_epoch: int | None = None  # the figure may be of this epoch instead: the report contradicts itself
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ def _store(
     root: Path, recipe: Recipe, seed: int, figure: float, *, protocol: str = "report", last: float | None = None,
     device: str = "cpu", cpu: str = "one",
 ) -> Path:
-    """A finished run with given figures and two epochs."""
+    """A finished run with given figures."""
     folder = run_folder(recipe, seed=seed, protocol=protocol, root=root)
     folder.mkdir(parents=True, exist_ok=True)
     score = {"count": 10_000, "correct": 9000, "accuracy": last or figure, "loss": 0.3, "confusion": CONFUSION}
@@ -30,12 +30,13 @@ def _store(
         "recipe": recipe.to_dict(), "seed": seed, "protocol": protocol,
         "figure": {"rule": "last epoch", "epoch": 2, "accuracy": figure},
         "train": score, "validation": None, "test": {"split": "test", **score}, "test_split_scored": 1,
-        "epochs": 2, "wall_s": 60.0, "images_per_s": 1000.0, "sessions": [{"started": "2026-01-01T00:00:00Z"}],
+        "epochs": recipe.epochs, "wall_s": 60.0, "images_per_s": 1000.0,
+        "sessions": [{"started": "2026-01-01T00:00:00Z"}],
         "execution": {"device": device}, "machine": {"cpu": cpu}, "versions": {"torch": "2"}, "commit": "abc",
         "weights_sha256": f"{seed}",
     }
     side = {"loss": 0.5, "accuracy": 0.8}
-    lines = [{"epoch": epoch, "train": side, "watched": side} for epoch in (1, 2)]
+    lines = [{"epoch": epoch, "train": side, "watched": side} for epoch in range(1, recipe.epochs + 1)]
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "result.json").write_text(json.dumps(result))
     return folder

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from training.__main__ import main
+from training.catalogue import listing
 from training.recipes import RECIPES, VARIANTS
 from training.results import FOLDER, read_all, reproduction_table, write_all
 from training.results.files import stale
@@ -54,7 +57,7 @@ def test_a_file_holds_mean_interval_verdict_and_every_seed(store: Store, runs: P
     assert result["protocols"]["clean"]["summary"]["interval"] == "95 % Wilson interval of 10,000 test images"
     assert result["verdict"]["word"] == "reproduced"
     assert result["environments"] == [{"machine": {"cpu": "one"}, "versions": {"torch": "2"}}]
-    assert [kept["curves"]["watched_loss"] for kept in result["protocols"]["report"]["seeds"]] == [[0.5, 0.5]] * 3
+    assert [kept["curves"]["watched_loss"] for kept in result["protocols"]["report"]["seeds"]] == [[0.5] * 30] * 3
     assert result["row"]["ours, the report's protocol"] == "88.50 (88.25 to 88.75, n = 3)"
 
 
@@ -121,6 +124,28 @@ def test_the_lift_of_choosing_on_the_test_split_is_told(store: Store, runs: Path
     write_all(folder, root=runs)
 
     assert "lifts the last epoch's figure by 1.00 points" in only(folder)["verdict"]["reason"]
+
+
+def test_a_report_that_names_two_lengths_is_told_the_figure_after_both(
+    store: Store, runs: Path, folder: Path
+) -> None:
+    store(runs, RECIPES["cf004-tanh-1"], 0, 0.44)
+
+    write_all(folder, root=runs)
+
+    assert "; after 20 epochs ours was 80.00 %" in only(folder)["verdict"]["reason"]
+
+
+def test_the_list_shows_our_figure_with_its_seeds_and_the_verdict(store: Store, runs: Path, folder: Path) -> None:
+    for seed in (0, 1):
+        store(runs, RECIPES["fm002-ann"], seed, 0.8843)
+    write_all(folder, root=runs)
+    screen = StringIO()
+
+    Console(file=screen, width=200).print(listing(folder))
+
+    (line,) = (line for line in screen.getvalue().splitlines() if line.startswith("fm002-ann "))
+    assert "88.43 (2)  reproduced" in line
 
 
 def test_a_figure_that_is_not_reproduced_comes_with_the_other_readings_that_were_tried(

@@ -114,6 +114,9 @@ def _verdict(recipe: Recipe, protocols: dict[str, Any]) -> tuple[str, str]:
     if recipe.reported.train is not None and recipe.reported.train[0] == recipe.reported.train[1]:
         parts.append(f"train accuracy {100 * recipe.reported.train[0]:.2f} % reported, "
                      f"{100 * held['summary']['train_accuracy']:.2f} % ours")
+    if (epoch := recipe.reported.or_epoch) is not None and held["split"]["watches"] == held["split"]["tests_on"]:
+        then = fmean(kept["curves"]["watched_accuracy"][epoch - 1] for kept in held["seeds"])
+        parts.append(f"after {epoch} epochs ours was {100 * then:.2f} %")
     if verdict.word != REPRODUCED and recipe.reported.silent_on:
         parts.append(f"the report leaves open: {recipe.reported.silent_on}")
     if verdict.word != REPRODUCED and recipe.dataset != RECIPES[recipe.name].dataset:
