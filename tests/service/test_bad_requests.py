@@ -231,3 +231,12 @@ def test_a_body_without_a_length_is_counted_as_it_comes(http: httpx.Client, prob
     answer = http.post("/predict", content=endless(), headers=RAW)
 
     problem_of(answer, 413, "body-too-large")
+
+
+def test_a_client_that_is_still_sending_sees_why_it_was_refused(http: httpx.Client) -> None:
+    refused = head(8_000_000).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + bytes(8_000_000)
+
+    answer = talk(str(http.base_url).rstrip("/"), refused)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"urn:weighbridge:problem:body-too-large" in answer
