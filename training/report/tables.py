@@ -35,7 +35,8 @@ def reproduction(rows: Sequence[dict[str, str]]) -> str:
     for row in rows:
         lines.append([_cell(column, row) for column in head])
         if row["why"] != NOT_RUN:
-            lines.append([f"<td class=why colspan={len(head)}><div>{escape(row['why'])}</div>"])
+            word = f"<b class='phone {TONES[row['verdict']]}'>{row['verdict']}: </b>" if row["verdict"] in TONES else ""
+            lines.append([f"<td class=why colspan={len(head)}><div>{word}{escape(row['why'])}</div>"])
     return f"<div class=reproduction>{table(head, lines, right=right)}</div>"
 
 
