@@ -1,4 +1,4 @@
-"""The BentoML service, and the only file that imports bentoml. Run it from the repository root:
+"""The BentoML service; with `supervisor`, the only file that imports bentoml. Run it from the repository root:
 
     bentoml serve .
 
@@ -18,7 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.routes import build
 from service.settings import Settings
+from service.supervisor import supervise
 
+supervise()
 settings = Settings.read()
 app = build(settings)
 
