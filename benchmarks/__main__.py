@@ -94,7 +94,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
             problems = weigh(run, contenders, cores, screen)
     except KeyboardInterrupt:
         finish(run, console)
-        console.print(f"interrupted; to continue: [bold]{_command()} --output {run.folder}[/]", soft_wrap=True)
+        console.print(f"interrupted; to continue: [bold]{_again(run.folder)}[/]", soft_wrap=True)
         return INTERRUPTED
     run.note(finished=fingerprint()["at"])
     result = finish(run, console)
@@ -129,7 +129,7 @@ def decide(options: argparse.Namespace, console: Console) -> int:
             problems = measure_all(folder, contenders, screen)
     except KeyboardInterrupt:
         finish_decision(folder, console)
-        console.print(f"interrupted; to continue: [bold]{_command()} --output {folder.folder}[/]", soft_wrap=True)
+        console.print(f"interrupted; to continue: [bold]{_again(folder.folder)}[/]", soft_wrap=True)
         return INTERRUPTED
     folder.note(finished=fingerprint()["at"])
     result = finish_decision(folder, console)
@@ -154,7 +154,7 @@ def contest(options: argparse.Namespace, console: Console) -> int:
         with LiveScreen(console) as screen:
             fight(folder, a, b, store_bodies(folder, images, terms), cores, screen)
     except KeyboardInterrupt:
-        console.print(f"interrupted; to continue: [bold]{_command()} --output {folder.folder}[/]", soft_wrap=True)
+        console.print(f"interrupted; to continue: [bold]{_again(folder.folder)}[/]", soft_wrap=True)
         return INTERRUPTED
     result = finish_contest(folder)
     console.print(Markdown(contest_markdown(result)))
@@ -296,6 +296,11 @@ def _rates(text: str) -> tuple[float, ...]:
 
 def _command() -> str:
     return f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
+
+
+def _again(folder: Path) -> str:
+    """The command that continues what lies in `folder`."""
+    return _command() if "--output" in sys.argv else f"{_command()} --output {folder}"
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

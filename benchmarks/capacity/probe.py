@@ -107,10 +107,15 @@ def _blame(load: Load, slo: Slo, *, passed: bool) -> str | None:
     return next((finding.reason for finding in checks if finding), None)
 
 
+def lag_allowed(slo: Slo) -> float:
+    """Microseconds by which the generator may be late, at the percentile, before it takes the blame."""
+    return max(float(MIN_LAG_US), MAX_LAG_SHARE * slo.limit_us)
+
+
 def _late(load: Load, slo: Slo) -> Finding | None:
     rows = load.rows.measured
     rows = rows.where(rows.outcome == OK)
-    allowed = max(MIN_LAG_US, MAX_LAG_SHARE * slo.limit_us)
+    allowed = lag_allowed(slo)
     lag = float(np.percentile(rows.lag_us, slo.percentile)) if len(rows) else 0.0
     if lag <= allowed:
         return None

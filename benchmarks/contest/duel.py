@@ -12,13 +12,10 @@ again.
 from __future__ import annotations
 
 import json
-import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmarks.comparison.run import RunError
 from benchmarks.comparison.steps import Screen
@@ -29,7 +26,7 @@ from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load, find_load, read_load
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.fingerprint import differences
-from benchmarks.machine.server import Reachable, post
+from benchmarks.machine.server import taste
 from service.card import write_atomically
 
 TASTERS = 30
@@ -96,7 +93,7 @@ def open_contest(folder: Path, terms: Terms, **facts: Any) -> Contest:
 
 def fight(contest: Contest, a: Side, b: Side, payloads: Path, cores: Cores, screen: Screen) -> None:
     """Measure the pairs that are missing."""
-    terms = contest.terms
+    terms, bodies = contest.terms, read_payloads(payloads)
     for pair in range(terms.pairs):
         place = contest.place(pair)
         place.mkdir(exist_ok=True)
@@ -106,7 +103,8 @@ def fight(contest: Contest, a: Side, b: Side, payloads: Path, cores: Cores, scre
         with ExitStack() as stack:
             servers = {name: stack.enter_context(standing(side, root=Path(terms.root), log=place / f"{name}.log",
                                                           cores=cores.server)) for name, side in (("a", a), ("b", b))}
-            took = {name: _taste(servers[name], side, payloads) for name, side in (("a", a), ("b", b))}
+            took = {name: taste(servers[name], side.path, content=bodies.bodies[0], content_type=bodies.content_type,
+                                times=TASTERS) for name, side in (("a", a), ("b", b))}
             if "rate" not in contest.facts:
                 contest.note(rate=terms.rate or round(DEFAULT_SHARE / took["a"], 1))
             order = (("a", a), ("b", b)) if pair % 2 == 0 else (("b", b), ("a", a))
@@ -117,13 +115,3 @@ def fight(contest: Contest, a: Side, b: Side, payloads: Path, cores: Cores, scre
                 if find_load(place, plan) is None:
                     shown = screen.step(f"pair {pair + 1} of {terms.pairs}: {side.text}", plan.warmup + plan.seconds)
                     send(plan, servers[name], payloads=payloads, folder=place, cores=cores.generator, progress=shown)
-
-
-def _taste(server: Reachable, side: Side, payloads: Path) -> float:
-    """A few requests that warm the server; seconds per answer at the median. ServerError where it does not answer."""
-    bodies, taken = read_payloads(payloads), []
-    for _ in range(TASTERS):
-        begun = time.perf_counter()
-        post(server, side.path, content=bodies.bodies[0], headers={"Content-Type": bodies.content_type})
-        taken.append(time.perf_counter() - begun)
-    return float(np.median(taken))

@@ -46,8 +46,7 @@ def accuracy_against_capacity(result: Result) -> Markup | None:
         )
     figure.add_vline(x=wish["rate"], line={"dash": "dash", "color": TOO_SLOW, "width": 1.5})
     figure.add_hline(y=100 * wish["min_accuracy"], line={"dash": "dash", "color": TOO_SLOW, "width": 1.5})
-    figure.update_xaxes(title=f"capacity with {wish['objective_text']}, requests/s (more is better)",
-                        rangemode="tozero")
+    figure.update_xaxes(title="capacity, requests/s (more is better)", rangemode="tozero")
     figure.update_yaxes(title="accuracy, % (more is better)")
     return drawn(figure, "accuracy-capacity", 440)
 

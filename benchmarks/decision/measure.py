@@ -11,8 +11,7 @@ Everything is stored when it is done; what lies there is not measured again.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.capacity.measure import MOST, Target, find_capacity
-from benchmarks.capacity.probe import planned
+from benchmarks.capacity.probe import lag_allowed, planned
 from benchmarks.comparison.bodies import store_bodies
 from benchmarks.comparison.contenders import Contender
 from benchmarks.comparison.settings import Settings
@@ -29,20 +28,21 @@ from benchmarks.comparison.steps import Screen
 from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.result import entries_before_load
-from benchmarks.load.caching import caching_plans
+from benchmarks.load.caching import ENOUGH, caching_plans
 from benchmarks.load.calibration import RATES, calibrate
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import find_load
 from benchmarks.machine.cores import Cores, share_out
-from benchmarks.machine.server import Server, ServerError, post, serving
+from benchmarks.machine.server import Server, ServerError, serving, taste
 from benchmarks.micro.child import run_micro
 
 SHARES = {"share-50": 0.5, "share-90": 0.9}
 FIRST_SHARE = 0.2      # of one over the unloaded answer time: the first rate of the search
 AUDIT_SHARE = 0.3      # of it, for the audit against caching
-AUDIT_SECONDS = 4.0
+AUDIT_SECONDS = 4.0    # at least
+AUDIT_LIMIT = 20.0     # at most
 TASTERS = 40           # requests that warm a server and tell about how long it takes
 
 
@@ -56,7 +56,7 @@ def measure_all(folder: DecisionFolder, contenders: list[Contender], screen: Scr
     by_id = {contender.id: contender for contender in contenders}
     screen.step("calibrating the generator", 15)
     calibration = calibrate(folder.folder, store_bodies(folder, contenders[0], wish), cores,
-                            seconds=1.0 if wish.screening else 1.5)
+                            lag_us=lag_allowed(wish.limit), seconds=1.0 if wish.screening else 1.5)
     _micro(folder, screen, cores)
     worth = [one for one in folder.configurations if _worth_loading(folder, one)]
     problems: dict[str, str] = {}
@@ -128,11 +128,12 @@ def _measure(
             progress = step(title, plan.warmup + plan.seconds)
             send(plan, server, payloads=payloads, folder=place, cores=cores.generator, progress=progress)
 
-    tasted = _taste(server, one, payloads)
-    images = len(read_payloads(payloads))
+    bodies = read_payloads(payloads)
+    tasted = taste(server, one.path, content=bodies.bodies[0], content_type=bodies.content_type, times=TASTERS)
     if not (place / "same-image.json").exists():  # later the server might remember what it was asked before
-        for plan in caching_plans(min(most, AUDIT_SHARE / tasted), images, model=one.model, path=one.path,
-                                  seed=wish.seed, seconds=AUDIT_SECONDS):
+        rate = min(most, AUDIT_SHARE / tasted)
+        for plan in caching_plans(rate, len(bodies), model=one.model, path=one.path, seed=wish.seed,
+                                  seconds=min(AUDIT_LIMIT, max(AUDIT_SECONDS, 1.5 * ENOUGH / rate))):
             load(plan, plan.name.replace("-", " "))
     single = Plan(name="single", model=one.model, path=one.path, arrival="closed", seconds=effort.warmup,
                   warmup=effort.warmup, at_least=150 if wish.screening else 700, seed=wish.seed)
@@ -155,16 +156,3 @@ def _measure(
             at(wish.rate, "expected", f"the expected {wish.rate:g}/s")
         for name, share in SHARES.items():
             at(float(f"{share * found.low:.4g}"), name, f"{share:.0%} of capacity")
-
-
-def _taste(server: Server, one: Configuration, payloads: Path) -> float:
-    """Ask about one image a few times; seconds per answer at the median. ServerError where it does not answer."""
-    bodies = read_payloads(payloads)
-    ask: Callable[[], Any] = lambda: post(server, one.path, content=bodies.bodies[0],  # noqa: E731
-                                          headers={"Content-Type": bodies.content_type})
-    taken = []
-    for _ in range(TASTERS):
-        begun = time.perf_counter()
-        ask()
-        taken.append(time.perf_counter() - begun)
-    return float(np.median(taken))

@@ -16,6 +16,7 @@ from benchmarks.report.numbers import MISSING, milliseconds, short_time
 from benchmarks.report.page import document
 
 Result = dict[str, Any]
+SHOWN_STAGES = 3  # configurations, the best ones
 
 
 def write_page(path: Path, result: Result) -> Path:
@@ -41,7 +42,7 @@ def answer(result: Result) -> Markup:
     best = next((entry for entry in result["configurations"] if entry["id"] == decision["recommended"]), None)
     return join([
         _banner(result), el("p", decision["sentence"], class_="lead"),
-        el("pre", decision["command"]) if decision["command"] else None,
+        el("pre", decision["command"], class_="command") if decision["command"] else None,
         *(el("p", el("b", "But: "), caveat, ".") for caveat in decision["caveats"]),
         _cards(best, wish) if best else None,
     ])
@@ -93,7 +94,7 @@ def curves(result: Result) -> Markup | None:
 
 def stages(result: Result) -> Markup | None:
     """Where the time goes, and where that of the slowest goes."""
-    best = [entry for entry in result["configurations"] if entry["parts"]][:6]
+    best = [entry for entry in result["configurations"] if entry["parts"]][:SHOWN_STAGES]
     bars = [(f"{entry['name']}, {part['label']}{suffix}", part[kind])
             for entry in best for part in entry["parts"]
             for kind, suffix in (("mean", ""), ("slowest", ": slowest")) if part[kind]]
@@ -101,8 +102,8 @@ def stages(result: Result) -> Markup | None:
         return None
     share = 100 - float(result["wish"]["slo"].split("=")[0].strip().removeprefix("p"))
     return join([el("h2", "Where the time goes"),
-                 el("p", "Mean milliseconds by the stages in the server's Server-Timing header, at half and at nine "
-                         f"tenths of the capacity: of all requests, and of the slowest {share:g} % that the objective "
+                 el("p", "Mean milliseconds by the stages in the server's Server-Timing header, at half and at 90 % "
+                         f"of the capacity: of all requests, and of the slowest {share:g} % that the objective "
                          "is about. What waits is in the queue or outside of the server's own account.",
                     class_="soft"), evidence.waterfall(bars)])
 

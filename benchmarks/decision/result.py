@@ -137,7 +137,7 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
         "at_rate": as_json(judge(expected, slo)) if expected else None,
         "curve": _curve(every, slo),
         "parts": [_parts(loads[name], slo, label) for name, label in
-                  (("share-50", "half of capacity"), ("share-90", "nine tenths of it")) if name in loads],
+                  (("share-50", "half of capacity"), ("share-90", "90 % of capacity")) if name in loads],
         "caching": _caching(loads),
         "resources": _resources(every),
     }

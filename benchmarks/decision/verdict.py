@@ -149,6 +149,8 @@ def _caveats(best: Entry, wish: dict[str, Any]) -> list[str]:
     if best["capacity"]["bound_by"] == "generator":
         found.append("the generator, not the server, ended the search: the real capacity is higher or unknown "
                      f"({best['capacity']['blame']})")
+    if best["capacity"]["fail_rate"] is None:
+        found.append("no rate that the generator can send made it fail: the real capacity is higher")
     at_rate = best["at_rate"]
     if at_rate and not at_rate["passed"]:
         found.append(f"the probe at {wish['rate']:g}/s itself missed the objective ({at_rate['over']} of "

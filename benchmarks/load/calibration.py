@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load.audit import audit
+import numpy as np
+
+from benchmarks.load.audit import MIN_LAG_US, audit
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.plan import Plan
+from benchmarks.load.stored import Load
 from benchmarks.load.summary import summarise
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.server import serving
@@ -25,11 +28,13 @@ FLOOR_REQUESTS = 700
 
 
 def calibrate(
-    folder: Path, payloads: Path, cores: Cores, *, seconds: float = 1.5, progress: Progress = lambda _: None
+    folder: Path, payloads: Path, cores: Cores, *, lag_us: float = MIN_LAG_US, seconds: float = 1.5,
+    progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """`{"floor_p50_us", "floor_p99_us", "most_rate", "limited_by"}`; once per folder, read back after that.
 
-    `most_rate` is None where not even the lowest rate was kept.
+    A rate is kept while p99 of the send lag is at most `lag_us` and nothing else is amiss. `most_rate` is None where
+    not even the lowest rate was kept.
     """
     stored = folder / "calibration.json"
     if stored.exists():
@@ -45,13 +50,23 @@ def calibrate(
         most, limited_by = None, "nothing was too fast"
         for rate in RATES:
             plan = Plan(name=f"open-{rate:g}", model="null", arrival="poisson", rate=rate, seconds=seconds, warmup=0.3)
-            found = [finding for finding in audit(send(plan, server, payloads=payloads, folder=loads,
-                                                       cores=cores.generator, progress=progress)) if finding.invalid]
-            if found:
-                limited_by = found[0].reason
+            load = send(plan, server, payloads=payloads, folder=loads, cores=cores.generator, progress=progress)
+            if reason := _breathless(load, lag_us):
+                limited_by = reason
                 break
             most = rate
     result = {"floor_p50_us": floor["service_us"].get("p50"), "floor_p99_us": floor["service_us"].get("p99"),
               "most_rate": most, "limited_by": limited_by, "engine": floor["engine"]}
     write_atomically(stored, json.dumps(result, indent=1).encode() + b"\n")
     return result
+
+
+def _breathless(load: Load, lag_us: float) -> str | None:
+    """Why a load was too much for the generator, if it was."""
+    found = [finding.reason for finding in audit(load) if finding.invalid and finding.code != "send-lag"]
+    rows = load.rows.measured.succeeded
+    lag = float(np.percentile(rows.lag_us, 99)) if len(rows) else 0.0
+    if lag > lag_us:
+        found.append(f"p99 of the send lag is {lag / 1000:.1f} ms at {load.plan.rate:g}/s, more than "
+                     f"{lag_us / 1000:.1f} ms")
+    return found[0] if found else None

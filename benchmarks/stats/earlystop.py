@@ -31,10 +31,11 @@ def requests_needed(percentile: float, over: int, confidence: float = CONFIDENCE
 
 def most_over(percentile: float, requests: int, confidence: float = CONFIDENCE) -> int:
     """How many of `requests` may exceed the limit at most; -1 where even none would prove nothing."""
-    over = -1
-    while requests_needed(percentile, over + 1, confidence) <= requests:
-        over += 1
-    return over
+    low, high = -1, requests
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if requests_needed(percentile, middle, confidence) <= requests else (low, middle)
+    return low
 
 
 def _at_most(over: int, n: int, share: float) -> float:
