@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
@@ -102,7 +103,10 @@ def test_a_process_whose_parent_is_gone_ends(toy_data: Path, recipe: Recipe) -> 
     assert not process.is_alive()
 
 
-def test_ctrl_c_ends_all_processes_quietly_even_while_they_start(toy_data: Path) -> None:
+def test_ctrl_c_ends_all_processes_quietly_even_while_they_start(
+    toy_data: Path, write_fashion: Callable[..., Path]
+) -> None:
+    write_fashion(toy_data / "fashion-mnist", train=15_000)  # work for longer than this test lasts
     process = subprocess.Popen(
         [sys.executable, "-m", "training", "fm004-frac-*", "--jobs", "2", "--no-probe"], cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
