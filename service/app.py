@@ -16,6 +16,7 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.protocol import install
 from service.routes import build
 from service.settings import Settings
 from service.supervisor import supervise
@@ -23,6 +24,7 @@ from service.supervisor import supervise
 supervise()
 settings = Settings.read()
 app = build(settings)
+install(settings)
 
 
 class Direct(Service[Any]):  # type: ignore[misc]

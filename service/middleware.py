@@ -31,7 +31,11 @@ from service.visit import KEY, Visit
 logger = logging.getLogger("weighbridge")
 DRAIN_S = 5.0  # how long the rest of a refused body is listened to
 CLIENT_GONE = 499  # nginx's number for a client that left; only the metrics see it
-SAFE = [(b"x-content-type-options", b"nosniff")]  # what a browser must know of pages is in browse.py
+SAFE = [  # what a browser must know of pages is in browse.py
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
 
 
 class Observed:

@@ -41,6 +41,7 @@ PROBLEMS: dict[str, Kind] = {
     "runtime-unavailable": Kind(HTTPStatus.CONFLICT, "This model cannot run on that runtime here"),
     "load-refused": Kind(HTTPStatus.CONFLICT, "The model could not be loaded"),
     "split-mismatch": Kind(HTTPStatus.CONFLICT, "The split does not belong to this model"),
+    "head-too-large": Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large"),
     "body-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
     "image-too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The image has too many pixels"),
     "too-many-images": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too many images in one request"),

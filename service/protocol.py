@@ -1,0 +1,105 @@
+"""The part of a request before there is one: its head, which uvicorn reads without a limit of size or time.
+
+A client that sends headers without end would fill the memory, one that sends them drop by drop would hold a connection
+for ever, and neither ever reaches a middleware. Here both are refused with the same problem JSON as everything else,
+and so is what is not HTTP at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+import uvicorn.config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.problems import MEDIA_TYPE, Problem
+from service.settings import Settings
+
+REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+
+
+class Careful(HttpToolsProtocol):
+    """One connection. `max_head` bytes and `head_s` seconds are what the head of a request may take."""
+
+    max_head = 65536
+    head_s = 30.0
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._in_head = True
+        self._seen = 0  # bytes of a head that is not complete
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A client that connects owes a request."""
+        super().connection_made(transport)
+        self._alarm = self.loop.call_later(self.head_s, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is waited for any more."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, then look whether the head has had its share."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._seen += len(data)
+            if self._seen > self.max_head:
+                self._refuse(Problem("head-too-large", f"the head of the request has more than {self.max_head} bytes",
+                                     limit=self.max_head, cure="send fewer or shorter headers"))
+            elif self._alarm is None:
+                self._alarm = self.loop.call_later(self.head_s, self._too_slow)
+        elif self._alarm is None and self.cycle is not None and self.cycle.response_complete:
+            # An empty line between two requests: no head begins, and uvicorn has put its own timer away.
+            self._alarm = self.loop.call_later(self.head_s, self._too_slow)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        self._in_head, self._seen = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is complete; from here on the middleware watches."""
+        self._in_head = False
+        if self._alarm is not None:
+            self._disarm()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser cannot read."""
+        self._refuse(Problem("bad-request", msg, cure="send HTTP/1.1"))
+
+    def _too_slow(self) -> None:
+        self._alarm = None
+        if self.transport.is_closing():
+            return
+        if not self._in_head:
+            if self.cycle.response_complete:
+                self.transport.close()
+        else:
+            self._refuse(Problem("read-timeout", f"the head of the request did not arrive within {self.head_s:g} s",
+                                 limit=self.head_s, cure="send it faster"))
+
+    def _refuse(self, problem: Problem) -> None:
+        name = secrets.token_hex(8)
+        body = problem.document(request_id=name).model_dump_json(exclude_none=True).encode()
+        head = (f"HTTP/1.1 {problem.status} {REASONS[problem.status]}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+                f"content-length: {len(body)}\r\nx-request-id: {name}\r\nconnection: close\r\n\r\n")
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _disarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+def install(settings: Settings) -> None:
+    """Every uvicorn server of this process that is left to choose takes `Careful`."""
+    Careful.head_s = settings.timeout_s
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{Careful.__name__}"

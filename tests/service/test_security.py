@@ -1,0 +1,140 @@
+"""What a hostile client may try before there is a request, and what the source must not contain."""
+
+from __future__ import annotations
+
+import ast
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from process import REPOSITORY, Process
+
+SOURCES = sorted((REPOSITORY / "service").rglob("*.py"))
+UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+FETCHERS = {"urllib.request", "requests", "httpx", "aiohttp", "http.client", "ftplib", "urllib3"}
+
+
+@pytest.fixture(scope="module")
+def hasty(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server that gives a request one second to arrive."""
+    process = Process(models, tmp_path_factory.mktemp("home"), WEIGHBRIDGE_DEFAULT_MODEL="toy",
+                      WEIGHBRIDGE_TIMEOUT_S="1")
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+def connect(process: Process) -> socket.socket:
+    host, port = process.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def check(answer: bytes, status: int, slug: str) -> None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), answer
+    problem = json.loads(body)
+    assert problem["type"] == f"urn:weighbridge:problem:{slug}"
+    assert b"x-request-id: " + problem["request_id"].encode() in head
+
+
+@pytest.mark.parametrize("sent", [
+    b"", b"\r\n", b"POST /pred", b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+], ids=["nothing", "an empty line", "half a line", "half a head"])
+def test_a_head_that_does_not_come_is_not_waited_for(hasty: Process, sent: bytes) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(sent)
+        check(read_all(connection), 408, "read-timeout")
+
+
+def test_a_second_request_on_a_connection_is_not_waited_for_either(hasty: Process) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        first = b""
+        while not first.endswith(b"alive\n"):
+            first += connection.recv(65536)
+        connection.sendall(b"GET /livez HTTP/1.1\r\n")
+        check(read_all(connection), 408, "read-timeout")
+
+
+def test_an_empty_line_keeps_no_connection_open(hasty: Process) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n\r\n")
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"alive\n")
+
+
+def test_headers_without_end_are_refused(hasty: Process) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+        answer = b""
+        try:
+            for _ in range(2000):
+                connection.sendall(b"X-More: " + b"x" * 1000 + b"\r\n")
+            answer = read_all(connection)
+        except OSError:
+            answer = answer or b"reset"  # the answer may be lost to the reset of a connection that is still sent to
+    assert answer == b"reset" or answer.startswith(b"HTTP/1.1 431")
+
+
+def test_an_address_or_header_of_some_size_is_fine(hasty: Process) -> None:
+    answer = httpx.get(f"{hasty.url}/livez?{'x' * 8000}", headers={"X-Long": "x" * 20_000})
+
+    assert answer.status_code == 200
+
+
+def test_a_body_that_comes_drop_by_drop_is_given_up(hasty: Process) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+                           b"Content-Length: 16\r\n\r\n" + bytes(3))
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"urn:weighbridge:problem:read-timeout" in answer
+
+
+def test_what_is_not_http_is_a_problem_too(hasty: Process) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n")
+        check(read_all(connection), 400, "bad-request")
+
+
+def test_browsers_are_told_to_be_careful_with_every_answer(http: httpx.Client) -> None:
+    for answer in (http.get("/"), http.get("/livez"), http.get("/nope"), http.post("/predict", content=b"")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in answer.headers
+    assert "default-src 'self'" in http.get("/").headers["content-security-policy"]
+
+
+def names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_the_service_unpickles_nothing_fetches_nothing_and_evaluates_nothing(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    imported = set(names(tree))
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+    assert not imported & (UNPICKLERS | FETCHERS)
+    assert not calls & {"eval", "exec", "compile", "__import__", "os.system"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load":
+            assert "allow_pickle=False" in ast.unparse(node), ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "np.fromfile"):
+            pytest.fail(f"{ast.unparse(node)} reads whatever it is given")
