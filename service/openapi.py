@@ -25,7 +25,9 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     wire.PredictAnswer, wire.EvaluateAnswer, wire.ProblemDocument, wire.ModelList, wire.ModelVersions,
     wire.SplitList, wire.Readiness, wire.RouteList, *oip.ANSWERS,
 )
-ALWAYS = ("unauthorized", "bad-request", "head-too-large", "read-timeout", "body-too-large", "internal-error", "overloaded")
+ALWAYS = (
+    "unauthorized", "bad-request", "head-too-large", "read-timeout", "body-too-large", "internal-error", "overloaded",
+)
 TAKING_IMAGES = (
     "bad-json", "bad-multipart", "bad-value", "contradiction", "unknown-model", "unknown-runtime",
     "runtime-unavailable", "not-ready", "unsupported-media-type", "unsupported-image-format", "no-image",

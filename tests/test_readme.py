@@ -1,4 +1,4 @@
-"""The README and what stands in docs/ is true: its tables are current, its commands exist, and its examples answer as printed.
+"""The README and docs/ are true: tables are current, commands exist, and examples answer as printed.
 
 A ```console block holds commands after `$ ` and, where it prints one, the answer; `…` ends what is promised of it.
 """
