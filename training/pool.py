@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -83,7 +83,7 @@ class Pool:
     def _start(self) -> None:
         here, there = BORN.Pipe()
         process = BORN.Process(target=_serve, args=(there,), daemon=True)
-        with _no_interruptions():
+        with _interruptions_held():
             process.start()
             self._children[here] = child = _Child(process, here)
         there.close()  # so that the child's death closes the pipe
@@ -151,10 +151,20 @@ def _serve(pipe: Connection) -> None:
 
 
 @contextmanager
-def _no_interruptions() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment: a process begun here then ignores it for good, from its very first instruction."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interruptions_held() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment: a process begun here never sees one, and this one gets it at the end.
+
+    The new process inherits the blocked signal. Here blocking is not enough, because the signal may go to any thread,
+    and ignoring is too much, because a Ctrl-C that falls into this moment would be lost; so it is noted.
+    """
+    resource_tracker.ensure_running()  # where it is started by a process's start, it ends the blocking too early
+    noted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGINT, before)
+    if noted:
+        raise KeyboardInterrupt
