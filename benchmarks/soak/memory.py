@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 
 EVERY = 1.0        # seconds between samples
-SETTLING = 0.2     # of the time, in which caches fill and allocators find their size
+SETTLING = 0.2     # of the time, in which caches fill and allocators find their size,
+SETTLING_S = 30.0  # but no less than this
 BLOCKS = 10
 T_BLOCKS = 2.306   # Student's t, 95 %, BLOCKS - 2 degrees of freedom
 GROWTH = 0.02      # of the memory over the whole run: less than this is called flat
@@ -49,8 +50,8 @@ class Memory:
         """
         times = np.array([at for at, _ in self.samples])
         sizes = np.array([size for _, size in self.samples], dtype=float)
-        kept = times >= times[0] + SETTLING * (times[-1] - times[0])
-        times, sizes = times[kept] - times[0], sizes[kept]
+        kept = times >= times[0] + max(SETTLING_S, SETTLING * (times[-1] - times[0]))
+        times, sizes = times[kept], sizes[kept]
         found: dict[str, Any] = {
             "samples": len(self.samples), "first_bytes": self.samples[0][1], "last_bytes": self.samples[-1][1],
             "max_bytes": max(size for _, size in self.samples), "settled_bytes": int(sizes[0]) if len(sizes) else None,
