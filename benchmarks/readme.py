@@ -22,6 +22,7 @@ from service.settings import table as settings_table
 
 README = ROOT / "README.md"
 MODELS = ROOT / "models"
+REPRODUCTION = ROOT / "training" / "results" / "reproduction.json"
 MARKED = re.compile(r"(?P<open><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
 
 
@@ -53,9 +54,19 @@ def comparison(folder: Path = RESULTS) -> str:
     return "\n\n".join(f"{comparison_table(result)}\n\n{caption(result)}" for result in results)
 
 
+def reproduction(path: Path = REPRODUCTION) -> str:
+    """What each report says beside what its recipe gave here. The rows are finished by `python -m training results`."""
+    table = json.loads(path.read_bytes())
+    columns, right = [name for name in table["columns"] if name != "why"], set(table["right_aligned"])
+    lines = ["| " + " | ".join(columns) + " |", "|" + "|".join("---:" if c in right else "---" for c in columns) + "|"]
+    lines += ["| " + " | ".join(row[name] or "–" for name in columns) + " |" for row in table["rows"]]
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "models": models_table,
     "comparison": comparison,
+    "reproduction": reproduction,
     "settings": settings_table,
 }
 
