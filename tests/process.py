@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -60,3 +62,14 @@ class Process:
         except subprocess.TimeoutExpired:
             os.killpg(self.popen.pid, signal.SIGKILL)
             raise
+
+
+@contextmanager
+def running(models: Path, home: Path, **environment: str) -> Iterator[Process]:
+    """A server that is ready, and that has ended afterwards."""
+    process = Process(models, home, **environment)
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()

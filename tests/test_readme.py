@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from process import REPOSITORY, Process
+from process import REPOSITORY, Process, running
 
 from benchmarks import readme
 
@@ -39,12 +39,8 @@ def examples() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(REPOSITORY / "models", tmp_path_factory.mktemp("home"))
-    try:
-        process.wait_until_ready()
+    with running(REPOSITORY / "models", tmp_path_factory.mktemp("home")) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ class Server:
     def usage(self) -> Usage:
         """CPU time and memory of the process and all its children, now."""
         cpu, rss = 0.0, 0
-        for process in _tree(self.process.pid):
+        for process in process_tree(self.process.pid):
             try:
                 times, memory = process.cpu_times(), process.memory_info()
             except psutil.Error:  # ended in between
@@ -183,7 +183,8 @@ def _asked(server: Reachable, method: str, path: str, **options: Any) -> Any:
         raise ServerError(f"{method} {place} did not answer JSON: {error}") from error
 
 
-def _tree(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
+    """The process and all that came of it; empty when it is gone."""
     try:
         leader = psutil.Process(pid)
         return [leader, *leader.children(recursive=True)]

@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import Usage, free_port
+from benchmarks.machine.server import Usage, free_port, process_tree
 from benchmarks.peers.contenders import FORMS, KEY, Ask, Contender, python_of
 from benchmarks.peers.environments import VENVS, UnavailableError
 
@@ -39,7 +39,7 @@ class Running:
     def usage(self) -> Usage:
         """CPU time and memory of all its processes."""
         cpu, rss = 0.0, 0
-        for process in _tree(self.process.pid):
+        for process in process_tree(self.process.pid):
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 cpu += times.user + times.system
@@ -71,7 +71,7 @@ def running(
             _await_ready(found, log)
             yield found
         finally:
-            children = _tree(process.pid)
+            children = process_tree(process.pid)
             stop(process)
             for child in children:  # some servers start processes with groups of their own
                 with contextlib.suppress(psutil.Error):
@@ -106,12 +106,4 @@ def _await_ready(server: Running, log: Path) -> None:
             said = f"HTTP {answer.status_code}"
         time.sleep(0.1)
     raise UnavailableError(f"was not ready after {START_LIMIT:.0f} s ({said}): {last_lines(log)[-1500:]}")
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        leader = psutil.Process(pid)
-        return [leader, *leader.children(recursive=True)]
-    except psutil.Error:
-        return []
 

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import numpy as np
 import pytest
-from process import Process
+from process import Process, running
 from toy import CLASSES, probabilities, write_toy
 
 from service.routes import build
@@ -59,15 +59,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One server for all tests that only send requests. Small limits, so that breaking them is cheap."""
-    process = Process(
+    with running(
         models, tmp_path_factory.mktemp("home"), WEIGHBRIDGE_DEFAULT_MODEL="toy",
         WEIGHBRIDGE_MAX_BODY_BYTES="3000000", WEIGHBRIDGE_MAX_PIXELS="1000000",
-    )
-    try:
-        process.wait_until_ready()
+    ) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="session")

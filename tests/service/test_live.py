@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from process import Process
+from process import Process, running
 from toy import probabilities, write_toy
 from tritonclient.utils import InferenceServerException
 
@@ -43,15 +43,11 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(roots: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """Two workers whose models may be changed through the API."""
-    process = Process(
+    with running(
         roots, tmp_path_factory.mktemp("home"), WEIGHBRIDGE_WORKERS="2", WEIGHBRIDGE_DEFAULT_MODEL="toy",
         WEIGHBRIDGE_CONTROL="true",
-    )
-    try:
-        process.wait_until_ready()
+    ) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")
