@@ -18,8 +18,9 @@ class MLP(nn.Module):
     """Linear layers of `hidden` widths and one to the classes.
 
     After each hidden layer: the activation, batch normalisation if asked for, dropout if its probability is not 0.
-    That is the order report 002 prints for its dense head. `output_relu` puts a ReLU on the logits: a slip that
-    report 000 may contain, kept because it shows how a class dies.
+    That is the order report 002 prints for its dense head; `norm_first` normalises before the activation, as the paper
+    on batch normalisation does (Ioffe and Szegedy, arXiv 1502.03167). `output_relu` puts a ReLU on the logits: a slip
+    that report 000 may contain, kept because it shows how a class dies.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class MLP(nn.Module):
         hidden: Sequence[int],
         activation: str = "relu",
         batch_norm: bool = False,
+        norm_first: bool = False,
         dropout: float = 0.0,
         output_relu: bool = False,
     ) -> None:
@@ -41,10 +43,10 @@ class MLP(nn.Module):
         before = channels * height * width
         for after in hidden:
             layers.append(nn.Linear(before, after))
-            if (kind := ACTIVATIONS[activation]) is not None:
-                layers.append(kind())
-            if batch_norm:
-                layers.append(nn.BatchNorm1d(after))
+            norm = [nn.BatchNorm1d(after)] if batch_norm else []
+            kind = ACTIVATIONS[activation]
+            activated = [] if kind is None else [kind()]
+            layers += [*norm, *activated] if norm_first else [*activated, *norm]
             if dropout:
                 layers.append(nn.Dropout(dropout))
             before = after

@@ -47,15 +47,25 @@ RECIPES = tuple(
     )
 )
 
-# The text names no depth; its code has two hidden layers. The other reading.
-VARIANTS = tuple(
+# The text names no depth; its code has two hidden layers of 256, and a check in it builds one 1024 wide.
+VARIANTS = (
+    *(
+        replace(
+            BASE,
+            name=f"fm004-frac-{fraction}-shallow",
+            description=f"784-256-10 on {fraction:.0%} of the training images",
+            shape={"hidden": (256,), "activation": "relu"},
+            fraction=fraction,
+            reported=None,
+        )
+        for fraction in (0.2, 1.0)
+    ),
     replace(
         BASE,
-        name=f"fm004-frac-{fraction}-shallow",
-        description=f"784-256-10 on {fraction:.0%} of the training images",
-        shape={"hidden": (256,), "activation": "relu"},
-        fraction=fraction,
+        name="fm004-frac-0.2-wide",
+        description="784-1024-1024-10 on 20% of the training images",
+        shape={"hidden": (1024, 1024), "activation": "relu"},
+        fraction=0.2,
         reported=None,
-    )
-    for fraction in (0.2, 1.0)
+    ),
 )
