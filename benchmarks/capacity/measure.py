@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.probe import Effort, Judgement, as_json, judge, planned
-from benchmarks.capacity.search import Bracket, search
+from benchmarks.capacity.search import AGREE, Bracket, search
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.stored import Load, find_load
@@ -33,7 +33,8 @@ class Target:
 
 def find_capacity(
     target: Target, server: Server, slo: Slo, effort: Effort, *, start: float, cores: tuple[int, ...] = (),
-    most: float = MOST, step: Callable[[str, float], Progress] = lambda _title, _seconds: lambda _said: None,
+    most: float = MOST, agree: int = AGREE,
+    step: Callable[[str, float], Progress] = lambda _title, _seconds: lambda _said: None,
 ) -> tuple[Bracket, list[Judgement]]:
     """The bracket, and every probe behind it in the order of the search. `start` is the first rate tried."""
     judgements: list[Judgement] = []
@@ -43,7 +44,8 @@ def find_capacity(
         judgements.append(found)
         return found.passed and found.blame is None
 
-    found = search(trial, start=start, least=min(effort.least_rate, most), most=most, resolution=effort.resolution)
+    found = search(trial, start=start, least=min(effort.least_rate, most), most=most, resolution=effort.resolution,
+                   agree=agree)
     return found, judgements
 
 

@@ -1,7 +1,8 @@
 """Where to look next for the highest rate that passes, given which trials passed so far. Measures nothing itself.
 
 First the rate is doubled until one fails, then the gap is halved (on a logarithmic scale) until it is narrow enough,
-then both ends are tried again until two trials agree: a single lucky or unlucky load decides nothing. Every answer
+then both ends are tried again until two trials agree: a single lucky or unlucky load decides nothing. Whoever wants
+the second trial on another start of the server asks for one first and continues with two later. Every answer
 depends on the outcomes alone, so a search that was interrupted continues where it stopped.
 """
 
@@ -38,7 +39,8 @@ def bracket(outcomes: Outcomes) -> Bracket:
 
 
 def next_rate(
-    outcomes: Outcomes, *, start: float, least: float, most: float, resolution: float = RESOLUTION
+    outcomes: Outcomes, *, start: float, least: float, most: float, resolution: float = RESOLUTION,
+    agree: int = AGREE,
 ) -> float | None:
     """The rate to try next; None when the bracket is found."""
     if not outcomes:
@@ -55,16 +57,18 @@ def next_rate(
         middle = _rounded(math.sqrt(now.low * now.high))
         if now.low < middle < now.high:
             return middle
-    return next((end for end in (now.low, now.high) if end is not None and not _settled(outcomes[end])), None)
+    return next((end for end in (now.low, now.high) if end is not None and not _settled(outcomes[end], agree)),
+                None)
 
 
 def search(
     trial: Callable[[float, int], bool], *, start: float, least: float, most: float, resolution: float = RESOLUTION,
+    agree: int = AGREE,
 ) -> Bracket:
     """Find the bracket. `trial(rate, number)` says whether the number-th trial (from 0) at a rate passes."""
     outcomes: dict[float, list[bool]] = {}
     for _ in range(MOST_TRIALS):
-        rate = next_rate(outcomes, start=start, least=least, most=most, resolution=resolution)
+        rate = next_rate(outcomes, start=start, least=least, most=most, resolution=resolution, agree=agree)
         if rate is None:
             break
         trials = outcomes.setdefault(rate, [])
@@ -72,8 +76,8 @@ def search(
     return bracket(outcomes)
 
 
-def _settled(trials: Sequence[bool]) -> bool:
-    return max(trials.count(True), trials.count(False)) >= AGREE
+def _settled(trials: Sequence[bool], agree: int) -> bool:
+    return max(trials.count(True), trials.count(False)) >= agree
 
 
 def _passes(trials: Sequence[bool]) -> bool:
