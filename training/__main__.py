@@ -6,6 +6,7 @@
     python -m training 'fm004-*' --seeds 3           seeds 0, 1, 2 of every recipe the glob matches
     python -m training all --max-minutes 60          stops in time; the same command goes on
     python -m training results                       derive training/results/ from the finished runs
+    python -m training probe fm001-mixer             measure and commit how long a run would take, without running it
     python -m training report                        one HTML page with curves, matrices and the table
 
 There are no flags for hyper-parameters: an ad-hoc run is a new recipe. Exit codes: 0 all runs complete, 2 the
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             console.print(f"{options.download} is in {download(options.download)}")
         elif options.names == ["results"]:
             return _derive(console)
+        elif options.names[:1] == ["probe"]:
+            return _probe(options.names[1:], console)
         elif options.names == ["report"]:
             from training.report import write_report
 
@@ -70,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Train image classifiers by recipe.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="recipe names, globs, or all; or: results, report")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help="recipe names, globs, or all; or: results, probe NAME…, report")
     parser.add_argument("--list", action="store_true", help="all recipes, with the reported figure and ours")
     parser.add_argument("--variants", action="store_true", help="with --list: what the reports only name")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where `report` goes; default: the runs folder")
@@ -136,6 +140,25 @@ def _derive(console: Console) -> int:
         console.print(f"{path} is of an older version of its recipe: delete it or train again", style="yellow")
     if not changed:
         console.print("nothing has changed: the files hold what the finished runs gave")
+    return 0
+
+
+def _probe(names: list[str], console: Console) -> int:
+    """Measure steps, keep them, and say what they come to."""
+    from training.results import files, probing
+    from training.results.durations import spoken
+
+    if not names:
+        raise ValueError("probe which recipes? python -m training probe NAME…")
+    measured = []
+    for recipe in map(on_data_at_hand, select(names)):
+        console.print(f"{recipe.name}: a few steps in every precision and format …", highlight=False)
+        measured.append(probing.measure(recipe))
+        found = measured[-1]
+        console.print(f"  {found['step_ms']:.0f} ms per step of {found['images_per_step']} images: {found['steps']:,} "
+                      f"steps take at least {spoken(found['seconds'])}", highlight=False)
+    console.print(f"{probing.keep(files.FOLDER, measured)}; python -m training results puts them into the table",
+                  highlight=False)
     return 0
 
 

@@ -47,6 +47,7 @@ class Reported:
     note: str = ""
     silent_on: str = ""  # what the report leaves open, and we had to choose
     or_epoch: int | None = None  # the figure may be of this epoch instead: the report contradicts itself
+    losses: tuple[float, float] | None = None  # train and validation, in nats, at the end
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,11 @@ from rich.console import Console
 
 from training.__main__ import main
 from training.catalogue import listing
-from training.recipes import RECIPES, VARIANTS
-from training.results import FOLDER, read_all, reproduction_table, write_all
+from training.recipes import EVERY_RECIPE, RECIPES, VARIANTS
+from training.results import FOLDER, read_all, write_all
+from training.results.durations import read_probes
 from training.results.files import stale
+from training.results.probing import keep
 
 Out = pytest.CaptureFixture[str]
 Store = Callable[..., Path]
@@ -73,7 +75,9 @@ def test_an_unfinished_run_is_not_in_it(store: Store, runs: Path, folder: Path) 
 def test_deriving_again_changes_nothing(store: Store, runs: Path, folder: Path) -> None:
     store(runs, RECIPES["fm002-ann"], 0, 0.88)
 
-    assert len(write_all(folder, root=runs)) == 2
+    assert {path.name for path in write_all(folder, root=runs)} == {
+        "fm002-ann.fashion-mnist.cpu.json", "reproduction.json", "README.md",
+    }
     assert write_all(folder, root=runs) == []
 
 
@@ -183,19 +187,90 @@ def test_the_table_has_a_row_per_recipe_also_for_those_not_run(store: Store, run
     store(runs, VARIANTS["fm002-ann-sgd"], 0, 0.88)
     write_all(folder, root=runs)
 
-    head, rule, *lines = reproduction_table(folder).splitlines()
-
+    table = [line for line in (folder / "README.md").read_text().split("## Variants")[0].splitlines() if "|" in line]
+    head, rule, *lines = table
     assert [line.split(" | ")[0] for line in lines] == [f"| {name}" for name in RECIPES]
     assert {line.count(" | ") for line in (head, rule, *lines)} == {7}
     assert "88.43 (87.79 to 89.04, n = 1) | - | reproduced" in lines[list(RECIPES).index("fm002-ann")]
-    assert lines[0].endswith("| - | - | - | not run yet |")
+    assert lines[0].endswith("| - | - | not run | not run |")
+    assert "| fm002-ann-sgd | fashion-mnist, cpu |" in (folder / "README.md").read_text()
     index = json.loads((folder / "reproduction.json").read_bytes())
     assert [next(iter(row.values())) for row in index["rows"]] == list(RECIPES)
 
 
+def test_what_was_not_run_says_how_long_it_would_take_by_measured_steps(folder: Path) -> None:
+    machine = {"cpu": "a CPU", "cores": 2}
+    keep(folder, [{"recipe": "fm001-mixer", "seconds": 5760.0, "machine": machine}])
+
+    write_all(folder, root=folder)
+
+    rows = {row["recipe"]: row for row in json.loads((folder / "reproduction.json").read_bytes())["rows"]}
+    assert rows["fm001-mixer"]["verdict"] == "not run: at least 1.6 hours"
+    assert rows["fm001-mixer"]["why"] == (
+        "not run: one run takes at least 1.6 hours on 2 cores of a CPU, by the step times measured there"
+    )
+    assert rows["fm001-mixer"]["ours, clean protocol"] == "-"
+    assert rows["fm002-cnn"]["verdict"] == "not run"
+
+
+def test_steps_are_measured_and_kept_until_they_are_measured_again(
+    data_root: Path, toy_data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.setattr("training.results.files.FOLDER", folder)
+
+    assert main(["probe", "fm000-linear"]) == 0
+    assert main(["probe", "fm000-linear"]) == 0
+
+    (kept,) = read_probes(folder)
+    assert kept["steps"] == 10 * 1719  # 55,000 images in batches of 32, ten epochs
+    assert kept["seconds"] == pytest.approx(kept["steps"] * kept["step_ms"] / 1000, abs=100)
+    assert "17,190 steps take at least" in capsys.readouterr().out
+
+
+def test_the_reported_losses_point_to_the_nearest_reading_and_no_test_image_has_a_say(
+    store: Store, runs: Path, folder: Path
+) -> None:
+    held_out = {"count": 10_000, "correct": 9000, "accuracy": 0.9, "confusion": [[1]]}
+    for name, figure, train_loss, loss in (
+        ("fm002-ann-mod", 0.80, 0.26, 0.30), ("fm002-ann-mod-norm-first", 0.81, 0.16, 0.30),
+        ("fm002-ann-mod-dropout-0.1", 0.899, 0.16, 0.35),
+    ):
+        run = store(runs, EVERY_RECIPE[name], 0, figure)
+        result = json.loads((run / "result.json").read_bytes()) | {"validation": {**held_out, "loss": loss}}
+        (run / "result.json").write_text(json.dumps(result))
+        (run / "history.jsonl").write_text((run / "history.jsonl").read_text().replace("0.5", str(train_loss)))
+
+    write_all(folder, root=runs)
+
+    (why,) = (result["row"]["why"] for result in read_all(folder) if result["recipe"] == "fm002-ann-mod")
+    assert "train and validation loss 0.153 and 0.296 reported, 0.260 and 0.300 ours" in why
+    assert why.endswith("; nearest to the reported losses comes fm002-ann-mod-norm-first with 0.160 and 0.300")
+
+
+@pytest.mark.parametrize(
+    ("curve", "said"),
+    [
+        ([0.75, 0.80, 0.84, 0.842, 0.86], "; ours was there after epochs 3 to 4 of 5;"),
+        ([0.75, 0.84, 0.86, 0.84, 0.87], "; ours was there after 2 of the epochs 2 to 4 of 5;"),
+        ([0.86, 0.87, 0.88], "; at no epoch was ours there: it ran from 86.00 % to 88.00 %;"),
+    ],
+)
+def test_a_figure_that_our_curve_passes_is_told_with_its_epochs(
+    store: Store, runs: Path, folder: Path, curve: list[float], said: str
+) -> None:
+    run = store(runs, RECIPES["fm004-frac-0.2"], 0, curve[-1] + 0.03)
+    side = {"loss": 0.5, "accuracy": 0.8}
+    lines = [{"epoch": 1, "train": side, "watched": {**side, "accuracy": accuracy}} for accuracy in curve]
+    (run / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    write_all(folder, root=runs)
+
+    assert said in only(folder)["row"]["why"]
+
+
 def test_the_table_needs_no_torch() -> None:
     code = (
-        "import sys; from training.results import *; reproduction_table(FOLDER); "
+        "import sys; from training.results import *; rows(read_all(FOLDER)); "
         "import training.__main__; sys.exit('torch' in sys.modules)"
     )
 

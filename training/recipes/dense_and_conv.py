@@ -36,7 +36,7 @@ ANN = Recipe(
     report=Protocol(held_out=10_000, watches="held-out", tests_on="test"),
     floor=0.85,
     reported=Reported(
-        test=(0.8843, 0.8843), note="train loss .093, validation loss .473",
+        test=(0.8843, 0.8843), losses=(0.093, 0.473),
         silent_on=SILENT,
     ),
 )
@@ -47,7 +47,7 @@ ANN_MOD = replace(
     shape={"hidden": (392, 196, 98), "activation": "relu", "batch_norm": True, "dropout": 0.25},
     floor=0.86,
     reported=Reported(
-        test=(0.8994, 0.8994), note="train loss .153, validation loss .296",
+        test=(0.8994, 0.8994), losses=(0.153, 0.296),
         silent_on=f"{SILENT}, and where batch norm and dropout sit",
     ),
 )
@@ -60,7 +60,7 @@ ANN_MOD_AUG = replace(
     augment=AUGMENT,
     floor=0.84,
     reported=Reported(
-        test=(0.8705, 0.8705), note="train loss .422, validation loss .375",
+        test=(0.8705, 0.8705), losses=(0.422, 0.375),
         silent_on=f"{SILENT}, where batch norm and dropout sit, and what the augmentation was",
     ),
 )
@@ -72,7 +72,7 @@ CNN = replace(
     shape={"stages": (128, 256), "head": (128, 64), "dropout": 0.25},
     floor=0.90,
     reported=Reported(
-        test=(0.9179, 0.9179), note="train loss .122, validation loss .225",
+        test=(0.9179, 0.9179), losses=(0.122, 0.225),
         silent_on=SILENT,
     ),
 )
@@ -86,7 +86,7 @@ CNN_AUG = replace(
     augment=AUGMENT,
     floor=0.88,
     reported=Reported(
-        test=(0.9014, 0.9014), note="train loss .308, validation loss .265",
+        test=(0.9014, 0.9014), losses=(0.308, 0.265),
         silent_on=f"{SILENT}, and what the augmentation was",
     ),
 )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from training.protocol import Protocol
 from training.recipe import Normalization, Recipe, Reported
 
+SILENT = "the depth (its text names none), and the epoch and the figure of each share"
 READ_OFF = "between the ends of a curve; no number of its own"
 
 BASE = Recipe(
@@ -36,7 +37,7 @@ RECIPES = tuple(
         name=f"fm004-frac-{fraction}",
         description=f"784-256-256-10 on {fraction:.0%} of the training images",
         fraction=fraction,
-        reported=Reported(test=span, note=note, silent_on="the depth (its text names none) and the figure per share"),
+        reported=Reported(test=span, note=note, silent_on=SILENT),
     )
     for fraction, span, note in (
         (0.2, (0.835, 0.845), '"as high as 84 %"'),

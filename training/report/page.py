@@ -13,6 +13,7 @@ from training.atomic import write_atomically
 from training.datasets import DATASETS
 from training.recipes import RECIPES
 from training.report import figures, tables
+from training.results.durations import read_probes
 from training.results.files import FOLDER, derive
 from training.results.table import NOT_RUN, best_per_recipe, rows
 from training.results.verdict import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
@@ -25,17 +26,18 @@ PROTOCOL_NAMES = {"report": "the report's protocol", "clean": "clean protocol"}
 
 def write_report(path: Path, folder: Path = FOLDER, *, root: Path | None = None) -> Path:
     """Write the page on the results in `folder` and the finished runs under `root` to `path`."""
-    return write_atomically(path, page(list(derive(folder, root=root).values())).encode())
+    results = list(derive(folder, root=root).values())
+    return write_atomically(path, page(results, read_probes(folder)).encode())
 
 
-def page(results: Sequence[dict[str, Any]]) -> str:
+def page(results: Sequence[dict[str, Any]], probes: Sequence[dict[str, Any]] = ()) -> str:
     """The whole document."""
     from plotly.offline import get_plotlyjs
 
     drawn = _Pictures()
     order = {name: number for number, name in enumerate(RECIPES)}
     ordered = sorted(results, key=lambda result: order.get(result["recipe"], len(order)))
-    body = _summary(ordered) + _overviews(ordered, drawn) + _every_recipe(ordered, drawn)
+    body = _summary(ordered, probes) + _overviews(ordered, drawn) + _every_recipe(ordered, drawn)
     data = json.dumps(drawn.figures).replace("<", "\\u003c")  # nothing in it can end the script
     return (
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
@@ -60,12 +62,11 @@ class _Pictures:
         return f"<figure><figcaption>{escape(caption)}</figcaption>{place}</figure>"
 
 
-def _summary(results: Sequence[dict[str, Any]]) -> str:
+def _summary(results: Sequence[dict[str, Any]], probes: Sequence[dict[str, Any]]) -> str:
     """What came out, in two sentences and one table."""
-    table = rows(results)
-    words = Counter(
-        row["verdict"] if row["verdict"] != "-" else NOT_RUN for row in table if RECIPES[row["recipe"]].reported
-    )
+    table = rows(results, probes)
+    verdicts = (row["verdict"] for row in table if RECIPES[row["recipe"]].reported)
+    words = Counter(NOT_RUN if word == "-" or word.startswith(NOT_RUN) else word for word in verdicts)
     order = (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE, NOT_RUN)
     said = f"Of the reports' {words.total()} networks: " + ", ".join(
         f"{words[word]} {word}" for word in order if words[word]

@@ -88,7 +88,7 @@ def clock(seconds: float) -> str:
 
 def _against_report(result: Result | None) -> str:
     if result is None or "report" not in result["protocols"]:
-        return "not run yet"
+        return NOT_RUN
     summary, reported = result["protocols"]["report"]["summary"], result["reported"]
     return (
         f"<b>{_share(summary['mean'])}</b> <small>reported {_share(reported['test'][0])}</small>"
@@ -99,13 +99,12 @@ def _against_report(result: Result | None) -> str:
 def _cell(column: str, row: dict[str, str]) -> str:
     text = escape(row[column])
     if column == "recipe":
-        return text if row["why"] == NOT_RUN else f'<a href="#{text}">{text}</a>'
+        return text if row["why"].startswith(NOT_RUN) else f'<a href="#{text}">{text}</a>'
     if column in ("ours, the report's protocol", "ours, clean protocol") and " (" in text:
         mean, interval = text.split(" (")
         return f"{mean}<small>{interval.removesuffix(')')}</small>"
     if column == "verdict":
-        word = NOT_RUN if row["why"] == NOT_RUN else text
-        return f"<b class={TONES[word]}>{word}</b>" if word in TONES else f"<span class=soft>{word}</span>"
+        return f"<b class={TONES[text]}>{text}</b>" if text in TONES else f"<span class=soft>{text}</span>"
     return text
 
 

@@ -14,7 +14,9 @@ from training.datasets import STAND_INS
 from training.protocol import PROTOCOLS
 from training.recipe import Recipe
 from training.recipes import EVERY_RECIPE
+from training.results.durations import read_probes
 from training.results.entry import entry
+from training.results.markdown import INDEX_PAGE, page
 from training.results.readings import other_readings, tell
 from training.results.summary import Entries, summarise
 from training.results.table import INDEX, index
@@ -43,13 +45,12 @@ def derive(folder: Path = FOLDER, *, root: Path | None = None) -> dict[Path, dic
 
 
 def write_all(folder: Path = FOLDER, *, root: Path | None = None) -> list[Path]:
-    """Bring every file and the index up to date; returns the paths that changed."""
-    derived = derive(folder, root=root)
-    return [
-        path
-        for path, content in [*derived.items(), (folder / INDEX, index(derived.values()))]
-        if _write(path, content)
-    ]
+    """Bring every file, the index and the page that shows it up to date; returns the paths that changed."""
+    derived, probes = derive(folder, root=root), read_probes(folder)
+    listed = index(derived.values(), probes)
+    texts = {path: dumps(content) for path, content in [*derived.items(), (folder / INDEX, listed)]}
+    texts[folder / INDEX_PAGE] = page(listed["rows"], list(derived.values()))
+    return [path for path, text in texts.items() if _write(path, text)]
 
 
 def read_all(folder: Path = FOLDER) -> list[dict[str, Any]]:
@@ -106,15 +107,14 @@ def _current(path: Path) -> Recipe | None:
     return recipe if recipe.fingerprint == held["fingerprint"] else None
 
 
-def _write(path: Path, content: object) -> bool:
-    text = _dumps(content).encode()
-    if path.is_file() and path.read_bytes() == text:
+def _write(path: Path, text: str) -> bool:
+    if path.is_file() and path.read_bytes() == text.encode():
         return False
-    write_atomically(path, text)
+    write_atomically(path, text.encode())
     return True
 
 
-def _dumps(content: object) -> str:
+def dumps(content: object) -> str:
     """JSON with a list of numbers on one line, so that a diff shows a seed and not a thousand lines."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
     return re.sub(r"\[\s+[-+.\d,\seE]+?\s+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text) + "\n"

@@ -114,6 +114,12 @@ def _verdict(recipe: Recipe, protocols: dict[str, Any]) -> tuple[str, str]:
     if recipe.reported.train is not None and recipe.reported.train[0] == recipe.reported.train[1]:
         parts.append(f"train accuracy {100 * recipe.reported.train[0]:.2f} % reported, "
                      f"{100 * held['summary']['train_accuracy']:.2f} % ours")
+    if recipe.reported.losses is not None and (ours := losses_of(held["seeds"])):
+        theirs = recipe.reported.losses
+        parts.append(f"train and validation loss {theirs[0]:.3f} and {theirs[1]:.3f} reported, {ours[0]:.3f} and "
+                     f"{ours[1]:.3f} ours")
+    if verdict.word != REPRODUCED and (passing := _passing(recipe.reported.test, held)):
+        parts.append(passing)
     if (epoch := recipe.reported.or_epoch) is not None and held["split"]["watches"] == held["split"]["tests_on"]:
         then = fmean(kept["curves"]["watched_accuracy"][epoch - 1] for kept in held["seeds"])
         parts.append(f"after {epoch} epochs ours was {100 * then:.2f} %")
@@ -122,6 +128,36 @@ def _verdict(recipe: Recipe, protocols: dict[str, Any]) -> tuple[str, str]:
     if verdict.word != REPRODUCED and recipe.dataset != RECIPES[recipe.name].dataset:
         parts.append("ours are JPEG copies of the images")
     return verdict.word, "; ".join(parts)
+
+
+def losses_of(seeds: list[dict[str, Any]]) -> tuple[float, float] | None:
+    """Train loss while learning and held-out loss, both of the last epoch and the mean over seeds.
+
+    None where the test split was watched in the place of held-out images.
+    """
+    if any(not kept["validation"] or kept["test"]["split"] == "held-out" for kept in seeds):
+        return None
+    train = fmean(kept["curves"]["train_loss"][-1] for kept in seeds)
+    return train, fmean(kept["validation"]["loss"] for kept in seeds)
+
+
+def _passing(reported: tuple[float, float], held: dict[str, Any]) -> str:
+    """After which epochs our mean curve was at the reported figure although its end is not; empty when it never was."""
+    if held["split"]["watches"] != held["split"]["tests_on"]:
+        return ""
+    seeds = held["seeds"]
+    curve = [fmean(values) for values in zip(*(kept["curves"]["watched_accuracy"] for kept in seeds), strict=True)]
+    images = wilson(fmean(reported), seeds[0]["test"]["count"])
+    low, high = (min(reported[0], images[0]), max(reported[1], images[1]))
+    epochs = [number for number, accuracy in enumerate(curve, 1) if low <= accuracy <= high]
+    if not epochs:
+        return f"at no epoch was ours there: it ran from {100 * min(curve):.2f} % to {100 * max(curve):.2f} %"
+    first, last = epochs[0], epochs[-1]
+    if last - first + 1 == len(epochs):
+        said = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+    else:
+        said = f"{len(epochs)} of the epochs {first} to {last}"
+    return f"ours was there after {said} of {len(curve)}"
 
 
 def _ours(recipe: Recipe, protocols: dict[str, Any]) -> str:
