@@ -1,4 +1,10 @@
-"""Questions about the service that need no server:
+"""Ask a running server; each of these has --help:
+
+    python -m service predict image.png …        classify files, globs, or what is piped in
+    python -m service evaluate                   score a model on labelled images
+    python -m service models                     which models there are
+
+Questions about the service that need no server:
 
     python -m service settings                   every environment variable, as the table of the README
     python -m service keys add NAME [FILE]       make an API key, print it once, store its hash
@@ -20,9 +26,13 @@ from service.thresholds import cascade_table
 
 
 def main(arguments: list[str]) -> int:
-    """Answer one question; 2 for one that is not known, 1 for what cannot be done."""
+    """Answer one question; 2 for one that is not known, 1 for what cannot be done. `command` has codes of its own."""
     try:
         match arguments:
+            case ["predict" | "evaluate" | "models", *_]:
+                from service.client import command  # its libraries are not needed for the rest
+
+                return command.main(arguments)
             case ["settings"]:
                 print(table())
             case ["keys", "add", name, *file] if len(file) < 2:

@@ -182,6 +182,19 @@ class Settings:
         })
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where the command line finds a server: WEIGHBRIDGE_URL, and who it says it is: WEIGHBRIDGE_API_KEY."""
+
+    url: str = "http://localhost:3000"
+    api_key: str | None = None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """From `environ`; empty means unset."""
+        return cls(environ.get(PREFIX + "URL") or cls.url, environ.get(PREFIX + "API_KEY") or None)
+
+
 def telemetry(environ: Mapping[str, str] | None = None) -> str | None:
     """The exporter of traces that OpenTelemetry's own variables ask for: "otlp", "console", ...; None for none."""
     environ = os.environ if environ is None else environ

@@ -1,0 +1,107 @@
+"""The client for asyncio: `Client` with `await`. Connections are kept open between calls, which may run at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from service.client import calls
+from service.client.calls import MOST, MOST_BYTES, A, Call, Outcome, Resize
+from service.client.errors import ServiceError, UnreachableError
+from service.client.images import Image, chunked, encode
+from service.client.patience import Patience, Retries
+from service.wire import EvaluateAnswer, ModelList, ModelVersions, PredictAnswer, Readiness, SplitList
+
+
+class AsyncClient:
+    """A server at `url`; close it, or use it in an `async with`. `options` go to httpx.AsyncClient (proxy, ...).
+
+    Every method raises ServiceError when the server refuses and UnreachableError when it cannot be asked.
+    """
+
+    def __init__(
+        self, url: str = "http://localhost:3000", *, api_key: str | None = None, retries: Retries | None = None,
+        **options: Any,
+    ) -> None:
+        self.url = url
+        self._retries = retries or Retries()
+        self._http = httpx.AsyncClient(base_url=calls.checked(url), headers=calls.headers(api_key), **options)
+
+    async def __aenter__(self) -> Self:
+        """Nothing happens before the first call."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def predict(
+        self, *images: Image, model: str | None = None, runtime: str | None = None, top_k: int | None = None,
+        resize: Resize | None = None, deadline_s: float | None = None,
+    ) -> PredictAnswer:
+        """Classify images in one request: `predictions` has one entry per image, in their order.
+
+        An image that cannot be used is a FailedItem among them; when none can, that is a ServiceError.
+        """
+        files = [await asyncio.to_thread(encode, image) for image in images]
+        call = calls.predict(files, model=model, runtime=runtime, top_k=top_k, resize=resize)
+        return await self._make(call, deadline_s)
+
+    async def stream(
+        self, images: Iterable[Image], *, model: str | None = None, runtime: str | None = None,
+        top_k: int | None = None, resize: Resize | None = None, chunk: int = MOST,
+    ) -> AsyncIterator[Outcome]:
+        """Classify any number of images, `chunk` per request; one outcome per image, as soon as its request is done."""
+        for files in chunked(images, chunk, MOST_BYTES):
+            try:
+                call = calls.predict(files, model=model, runtime=runtime, top_k=top_k, resize=resize)
+                predictions: list[Outcome] = list((await self._make(call)).predictions)
+            except ServiceError as error:
+                predictions = list(calls.outcomes(files, error))
+            for each in predictions:
+                yield each
+
+    async def models(self) -> ModelList:
+        """Every model, ready or not."""
+        return await self._make(calls.models())
+
+    async def model(self, name: str) -> ModelVersions:
+        """One model by `name` or `name@version`, with its card."""
+        return await self._make(calls.model(name))
+
+    async def splits(self) -> SplitList:
+        """The labelled splits that the server can score models on."""
+        return await self._make(calls.splits())
+
+    async def ready(self) -> Readiness:
+        """Whether traffic may come, and per model why not."""
+        return await self._make(calls.ready())
+
+    async def evaluate(
+        self, split: str | None = None, *, model: str | None = None, runtime: str | None = None,
+        limit: int | None = None, batch_size: int | None = None, deadline_s: float | None = None,
+    ) -> EvaluateAnswer:
+        """Score a model on a labelled split of the server; without a name, on the only one that fits."""
+        call = calls.evaluate_split(split, model=model, runtime=runtime, limit=limit, batch_size=batch_size)
+        return await self._make(call, deadline_s)
+
+    async def _make(self, call: Call[A], deadline_s: float | None = None) -> A:
+        patience = Patience(calls.within(self._retries, call, deadline_s))
+        while True:
+            try:
+                response = await self._http.request(call.method, call.path, **call.options(patience.left_s()))
+            except httpx.TransportError as error:
+                raise UnreachableError(calls.explain(self.url, error)) from error
+            pause_s = patience.pause_s(response)
+            if pause_s is None:
+                return call.read(response)
+            await asyncio.sleep(pause_s)
