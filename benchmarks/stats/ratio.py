@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -24,9 +25,6 @@ Verdict = Literal["faster", "slower", "equivalent", "inconclusive"]
 Pair = tuple[NDArray[np.int64], NDArray[np.int64]]  # latencies of A and of B, in the order they were sent
 RESAMPLES = 1000
 BLOCKS = 20
-# Student's t, two-sided, by degrees of freedom (pairs - 1): for 95 % and, where two figures are judged, for 97.5 %.
-T = {0.95: (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201),
-     0.975: (25.452, 6.205, 4.177, 3.495, 3.163, 2.969, 2.841, 2.752, 2.685, 2.634, 2.593)}
 LEAST_PAIRS = 3
 
 
@@ -46,7 +44,7 @@ def compare(
 ) -> Ratio:
     """The ratio of a statistic of B to that of A, and a verdict with a practical `margin` (0.05 is 5 %).
 
-    `confidence` is 0.95, or 0.975 where two figures share the risk.
+    Where several figures share the risk of 5 %, each gets its part: `confidence` 0.975 for two.
     """
     if len(pairs) < LEAST_PAIRS:
         raise ValueError(f"{len(pairs)} pairs of runs say nothing about the next one; {LEAST_PAIRS} are the minimum")
@@ -93,5 +91,25 @@ def _redrawn(values: NDArray[np.int64], random: np.random.Generator) -> NDArray[
     return redrawn
 
 
+@lru_cache(maxsize=256)
 def _student(pairs: int, confidence: float) -> float:
-    return T[confidence][min(pairs - 1, len(T[confidence])) - 1]
+    """Student's t, two-sided, for a number of pairs: where it has `confidence` of its mass."""
+    low, high = 0.0, 1.0
+    while _within(high, pairs - 1) < confidence:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, pairs - 1) < confidence else (low, middle)
+    return high
+
+
+def _within(t: float, freedom: int) -> float:
+    """P(|T| < t), exactly, for whole degrees of freedom (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+    angle = math.atan(t / math.sqrt(freedom))
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = term if freedom > 1 else 0.0
+    for k in range(3 if odd else 2, freedom - 1, 2):
+        term *= (k - 1) / k * math.cos(angle) ** 2
+        total += term
+    return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.stats.ratio import Pair, compare, judge
+from benchmarks.stats.ratio import Pair, _student, compare, judge
 
 MEDIAN, MARGIN = np.median, 0.03
 
@@ -60,3 +60,10 @@ def test_the_verdict_needs_the_whole_interval(interval: tuple[float, float], ver
 def test_two_pairs_are_refused() -> None:
     with pytest.raises(ValueError, match="3 are the minimum"):
         compare(simulated(np.random.default_rng(0), pairs=2), MEDIAN, margin=MARGIN)
+
+
+@pytest.mark.parametrize(("pairs", "confidence", "t"), [
+    (2, 0.95, 12.706), (5, 0.95, 2.776), (6, 0.975, 3.163), (12, 0.975, 2.593), (5, 0.99167, 4.851),
+])
+def test_students_quantiles_are_those_of_the_tables(pairs: int, confidence: float, t: float) -> None:
+    assert _student(pairs, confidence) == pytest.approx(t, rel=1e-3)
