@@ -2,39 +2,50 @@
 
     python -m benchmarks                                                     sends it by itself, with a plan
     locust -f benchmarks/locustfile.py --host http://localhost:3000         in locust's own web page, by hand
+    locust -f benchmarks/locustfile.py --master (or --worker)               from several machines, see
+                                                                             docs/distributed-load.md
 
 Locust's users send, wait for the answer, then think: when the server stalls they stop asking, and the stall is one
-slow sample among thousands. Here one user walks a fixed schedule and starts every request at its time, whatever the
-others are doing. Latency counts from the *intended* start, so locust's own page and tables are honest as well.
+slow sample among thousands. Here one user per process walks a fixed schedule and starts every request at its time,
+whatever the others are doing. Latency counts from the *intended* start, so locust's own page and tables are honest too.
 
-This file is only ever imported by locust: it patches the standard library of its process.
+This file is only ever imported by locust: it patches the standard library of its process. The sending itself happens
+in a thread of its own (`benchmarks.load.sender`), which neither locust nor gevent ever interrupts for long.
 """
 
 from __future__ import annotations
 
 import gc
+import json
+import logging
+import sys
 from argparse import ArgumentParser
-from itertools import cycle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]
-from gevent.pool import Pool  # type: ignore[import-untyped]
-from locust import FastHttpUser, events, stats, task
+from locust import User, events, stats, task
 from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import MasterRunner, WorkerRunner
 
 from benchmarks.comparison.contenders import MODELS
-from benchmarks.load.clock import Clock
+from benchmarks.load.merge import Part, merge, pack, unpack
 from benchmarks.load.payloads import Payloads, encode, read_payloads
 from benchmarks.load.plan import Order, Plan, read_order
-from benchmarks.load.recorder import Answer, Recorder, no_answer, read_answer
-from benchmarks.load.rows import OK, write_rows
-from benchmarks.load.schedule import arrivals, image_order
+from benchmarks.load.recorder import Recorder
+from benchmarks.load.rows import OK, OUTCOMES, write_rows
 from benchmarks.load.selfcheck import SelfCheck
+from benchmarks.load.sender import Sender
+from benchmarks.load.stored import Load, rows_path, write_facts
+from benchmarks.load.words import lines
 from service.splits import FOLDER, Split
 
-MICROSECONDS = 1_000_000
 LONGEST_ANSWER = 60.0  # seconds a stopped test waits for what is under way
+EVERY = 0.25           # seconds between two reports to locust's own statistics
+TURN = 0.0002          # seconds after which the sending thread gets the interpreter back
+PART = "weighbridge-part"
 # Locust rounds to whole milliseconds below 100 ms, which makes 0.6 ms and 1.4 ms the same number.
 stats.bucket_response_time = lambda milliseconds: round(milliseconds, 2)  # type: ignore[assignment,return-value]
 
@@ -44,134 +55,189 @@ def add_options(parser: ArgumentParser, **_: Any) -> None:
     """What a plan says, for those who come without one; locust's web page shows these as fields."""
     parser.add_argument("--order", default="", include_in_web_ui=False, help="file written by python -m benchmarks")
     parser.add_argument("--model", default="", help="model to ask for; empty: the server's default")
-    parser.add_argument("--rate", type=float, default=50.0, help="requests per second, Poisson arrivals")
+    parser.add_argument("--rate", type=float, default=50.0, help="requests per second in all, Poisson arrivals")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the schedule is")
+    parser.add_argument("--warmup", type=float, default=0.0, help="seconds before it that do not count")
     parser.add_argument("--images", default=str(MODELS), help="folder of models and splits")
     parser.add_argument("--split", default="fashion-mnist-test", help="bundled labelled images to send")
     parser.add_argument("--load-seed", type=int, default=0, help="seed of arrival times and image order")
+    parser.add_argument("--save", default="", help="folder for rows and summary of the load")
+    parser.add_argument("--walkers", nargs="*", default=[], include_in_web_ui=False, help="set by the master")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
-def wait_for_answers(environment: Environment, **_: Any) -> None:
-    """Locust kills requests in flight when a test ends, and the slowest answers with them. Let them finish."""
+def prepare(environment: Environment, **_: Any) -> None:
+    """Let requests in flight finish when a test ends, which locust kills otherwise; as master, collect the parts."""
     environment.stop_timeout = max(environment.stop_timeout or 0, LONGEST_ANSWER)
+    runner, options = environment.runner, environment.parsed_options
+    if isinstance(runner, MasterRunner) and options is not None:
+        options.num_users = options.spawn_rate = max(1, options.expect_workers)  # one each, at once
+        collector = Collector(environment)
+        runner.register_message(PART, collector.take)
+        environment.events.test_start.add_listener(collector.begin)  # type: ignore[no-untyped-call]
 
 
-class Visitor(FastHttpUser):
-    """One walker of the schedule; each request runs in its own greenlet."""
-
-    fixed_count = 1       # more walkers would send the same schedule again
+class Collector:
+    """Deals out shares as master, waits for their rows, and writes them down as one load."""
 
     def __init__(self, environment: Environment) -> None:
-        options: Any = environment.parsed_options
-        self.order: Order | None = read_order(Path(options.order)) if options.order else None
-        self.plan, self.payloads = _planned(self.order) if self.order else _by_hand(options)
-        self.recorder = Recorder(labels=self.payloads.labels, images=self.payloads.images, limit_us=self.plan.limit_us)
-        self.pool = Pool(self.plan.pool)
-        # Locust's own limit on connections blocks; the pool above drops and counts, so it must be the tighter one.
-        self.concurrency = self.plan.pool + self.plan.connections
-        self.network_timeout = self.connection_timeout = self.plan.timeout
-        self.stopping = False
-        environment.events.test_stopping.add_listener(self._stop)  # type: ignore[no-untyped-call]
+        self._environment = environment
+        self._parts: dict[str, Part] = {}
+
+    def begin(self, **_: Any) -> None:
+        """A test begins: every worker that is there gets a share, told by its place in the list of walkers."""
+        runner, options = self._environment.runner, self._environment.parsed_options
+        assert options is not None
+        assert isinstance(runner, MasterRunner)
+        options.walkers = sorted(worker.id for worker in runner.clients.ready)
+        self._parts = {}
+        if runner.target_user_count < len(options.walkers):
+            logging.error("%d workers need as many users, not %d; nothing is sent", len(options.walkers),
+                          runner.target_user_count)
+            gevent.spawn(runner.quit)
+            return
+        gevent.spawn(self._finish, list(options.walkers))
+
+    def take(self, msg: Any, **_: Any) -> None:
+        """One worker's rows."""
+        self._parts[msg.node_id] = Part(unpack(msg.data["rows"]), msg.data["account"])
+
+    def _finish(self, walkers: list[str]) -> None:
+        runner = self._environment.runner
+        assert isinstance(runner, MasterRunner)
+        while any(walker not in self._parts and _alive(runner, walker) for walker in walkers):
+            gevent.sleep(0.1)
+        parts = [self._parts[walker] for walker in walkers if walker in self._parts]
+        if not parts:
+            logging.error("every worker was lost; there are no rows")
+            self._environment.process_exit_code = 1
+        else:
+            whole = merge(parts, expected=len(walkers))
+            order, plan, _ = _asked(self._environment)
+            _write(self._environment, order, plan, whole)
+        _end(self._environment)
+
+
+def _alive(runner: MasterRunner, worker: str) -> bool:
+    return worker in runner.clients and runner.clients[worker].state != "missing"
+
+
+class Visitor(User):
+    """One walker of the schedule; a second one in the same process would send the same again, and only waits."""
+
+    walking = False
+
+    def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        self.leads, Visitor.walking = not Visitor.walking, True
+        if self.leads:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        environment = self.environment
+        self.order, plan, (index, of) = _asked(environment)
+        self.plan = plan.share(index, of)
+        payloads = read_payloads(self.order.payloads) if self.order else _images(environment.parsed_options)
+        self.recorder = Recorder(labels=payloads.labels, images=payloads.images, limit_us=plan.limit_us)
+        self.sender = Sender(self.plan, payloads, self.recorder, environment.host or "")
+        environment.events.test_stopping.add_listener(self._stop)
         gc.collect()
-        gc.freeze()  # the bodies live to the end; scanning them again and again would pause the sender
+        gc.freeze()   # the bodies live to the end; scanning them again and again would pause the sender
+        gc.disable()  # nor does a load make rings of objects that anybody would have to look for
 
     @task
     def load(self) -> None:
-        """The whole load, once; then the last answers, the rows, and the end of the process."""
-        self.clock = Clock()
-        check = SelfCheck(self.clock, self.recorder, starts=self.plan.warmup, loud=self.order is not None)
-        if self.plan.arrival == "closed":
-            self._closed_loop()
-        else:
-            self._open_loop()
-        check.sending_ended()
-        self.pool.join()  # every answer is waited for; the timeout bounds the slowest
-        if self.order:
-            write_rows(self.order.rows, self.recorder.rows())
-            check.write(self.order.facts, stopped_early=self.decided)
-        if self.environment.web_ui:
-            self.environment.runner.stop()  # the page stays, with its charts
-        else:
-            self.environment.runner.quit()
+        """The whole load, once; then the rows, and the end of the process."""
+        if not self.leads:
+            gevent.sleep(3600)
+            return
+        sys.setswitchinterval(TURN)
+        check = SelfCheck(self.sender.clock, self.recorder, loud=self.order is not None)
+        teller = None if self.order else gevent.spawn(self._tell)
+        try:
+            gevent.get_hub().threadpool.apply(self.sender.run)
+        except Exception:  # locust would log it and send everything once more
+            logging.exception("the load was broken off")
+            self.environment.process_exit_code = 1
+            _end(self.environment)
+            raise StopUser from None
+        finally:
+            check.sending_ended()
+            gc.enable()
+            Visitor.walking = False
+        rows = self.recorder.rows()
+        part = Part(rows, {**check.account(), **self.sender.account()})
+        if teller is not None:
+            teller.join()
+        if isinstance(self.environment.runner, WorkerRunner):
+            self.environment.runner.send_message(PART, {"rows": pack(part.rows), "account": part.account})
+            raise StopUser
+        _write(self.environment, self.order, self.plan, part)
+        _end(self.environment)
 
-    def _open_loop(self) -> None:
-        plan = self.plan
-        assert plan.rate is not None
-        assert plan.arrival != "closed"
-        times = arrivals(plan.arrival, plan.rate, plan.warmup + plan.seconds, plan.seed).tolist()
-        positions = image_order(1 if plan.same_image else len(self.payloads), len(times), plan.seed).tolist()
-        begins = plan.warmup * MICROSECONDS
-        for intended, position in zip(times, positions, strict=True):
-            # Yields even when late, so that answers are read while the backlog is sent.
-            gevent.sleep(max(0.0, (intended - self.clock.now()) / MICROSECONDS))
-            if self.stopping or self.decided:
-                return
-            warmup = intended < begins
-            if self.pool.full():
-                self.recorder.drop(intended=intended, now=self.clock.now(), warmup=warmup, position=position)
-            else:
-                self.pool.spawn(self._send, intended, position, warmup)
-
-    def _closed_loop(self) -> None:
-        plan = self.plan
-        positions = cycle(image_order(len(self.payloads), len(self.payloads), plan.seed).tolist())
-        begins, ends = plan.warmup * MICROSECONDS, (plan.warmup + plan.seconds) * MICROSECONDS
-        latest = plan.latest_end * MICROSECONDS
-        measured = 0
-
-        def connection() -> None:
-            nonlocal measured
-            while not self.stopping:
-                now = self.clock.now()
-                if now >= latest or (now >= ends and measured >= plan.at_least):
-                    return
-                measured += now >= begins
-                self._send(now, next(positions), now < begins)
-
-        for _ in range(plan.connections):
-            self.pool.spawn(connection)
-        self.pool.join()
-
-    @property
-    def decided(self) -> bool:
-        """Whether so many requests have missed the objective that nothing can make up for it."""
-        return self.plan.most_over is not None and self.recorder.over > self.plan.most_over
-
-    def _send(self, intended: int, position: int, warmup: bool) -> None:
-        sent = self.clock.now()
-        if self.plan.arrival == "closed":
-            intended = sent
-        with self.client.post(
-            self.plan.path,
-            data=self.payloads.bodies[position],  # type: ignore[arg-type]  # bytes go through as they are
-            headers={"Content-Type": self.payloads.content_type, "Accept-Encoding": "identity"},
-            name=self.plan.model,
-            catch_response=True,
-        ) as response:
-            answer = self._read(self.clock.now(), response)
-            response.request_meta["response_time"] = (answer.done - intended) / 1000
-            if answer.outcome != OK:
-                response.failure(answer.problem)
-        self.recorder.add(intended=intended, sent=sent, warmup=warmup, position=position, answer=answer)
-
-    def _read(self, done: int, response: Any) -> Answer:
-        if not response.status_code:
-            return no_answer(done, response.error)
-        return read_answer(done, response.status_code, response.content, response.headers)
+    def _tell(self) -> None:
+        """Locust's own statistics, a little later than things happen: nobody there is in a hurry."""
+        told, last = 0, False
+        while not last:
+            last = self.sender.ended and not self.recorder.unread
+            rows = self.recorder.since(told)
+            told += len(rows)
+            for response_us, size, outcome in rows:
+                problem = None if outcome == OK else RuntimeError(OUTCOMES[outcome])
+                self.environment.events.request.fire(
+                    request_type="POST", name=self.plan.model, response_time=response_us / 1000, response_length=size,
+                    exception=problem, context={},
+                )
+            gevent.sleep(EVERY)
 
     def _stop(self, **_: Any) -> None:
-        self.stopping = True
+        self.sender.stopping = True
 
 
-def _planned(order: Order) -> tuple[Plan, Payloads]:
-    return order.plan, read_payloads(order.payloads)
+def _asked(environment: Environment) -> tuple[Order | None, Plan, tuple[int, int]]:
+    """The order, if there is one; the whole plan; and which share of it is this process's, of how many."""
+    options: Any = environment.parsed_options
+    order = read_order(Path(options.order)) if options.order else None
+    walkers, runner = list(options.walkers), environment.runner
+    share = (0, 1)
+    if isinstance(runner, WorkerRunner):
+        share = (walkers.index(runner.client_id), len(walkers))
+    plan = order.plan if order else _by_hand(options)
+    # Each worker would find the server warm at another moment; together they take the least that was asked for.
+    return order, replace(plan, warmup_most=None) if len(walkers) > 1 else plan, share
 
 
-def _by_hand(options: Any) -> tuple[Plan, Payloads]:
-    images, labels = Split.find(Path(options.images) / FOLDER / options.split).load()
+def _by_hand(options: Any) -> Plan:
     query = f"?model={options.model}" if options.model else ""
-    plan = Plan(name="by-hand", model=options.model or "default", arrival="poisson", rate=options.rate,
-                seconds=options.seconds, warmup=0.0, seed=options.load_seed, path=f"/predict{query}")
-    return plan, encode("png", images, labels, limit=2000, seed=options.load_seed)
+    return Plan(name="by-hand", model=options.model or "default", arrival="poisson", rate=options.rate,
+                seconds=options.seconds, warmup=options.warmup, seed=options.load_seed, path=f"/predict{query}")
+
+
+def _images(options: Any) -> Payloads:
+    images, labels = Split.find(Path(options.images) / FOLDER / options.split).load()
+    return encode("png", images, labels, limit=2000, seed=options.load_seed)
+
+
+def _write(environment: Environment, order: Order | None, plan: Plan, part: Part) -> None:
+    """Rows first, the account last: where it is, the rows are complete."""
+    options: Any = environment.parsed_options
+    if order:
+        write_rows(order.rows, part.rows)
+        order.facts.write_text(json.dumps(part.account, indent=2))
+        return
+    server = {"cpu": None, "rss_bytes": None}
+    if options.save:
+        folder = Path(options.save)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_rows(rows_path(folder, plan.name), part.rows)
+        write_facts(folder, plan, generator=part.account, server=server)
+    for line in lines(Load(plan, part.rows, part.account, server)):
+        sys.stderr.write(f"{line}\n")
+
+
+def _end(environment: Environment) -> None:
+    assert environment.runner is not None
+    if environment.web_ui:
+        environment.runner.stop()  # the page stays, with its charts
+    else:
+        environment.runner.quit()

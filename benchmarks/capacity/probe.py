@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.capacity.slo import Slo
-from benchmarks.load.audit import Finding, generator_cpu, send_rate
+from benchmarks.load.audit import Finding, generator_cpu, lost_workers, never_steady, send_rate
 from benchmarks.load.plan import Plan
 from benchmarks.load.rows import DROPPED, FAILED, OK, TIMEOUT
 from benchmarks.load.schedule import arrivals
@@ -23,6 +23,7 @@ from benchmarks.stats.intervals import latency_interval
 MIN_LAG_US = 1000
 MAX_LAG_SHARE = 0.05   # of the limit
 LONGEST_PROBE = 120.0  # seconds
+LONGEST_WARMUP = 8     # times the shortest, for a server that is not steady yet
 SEEDS_APART = 1000     # between the seeds of two trials at one rate
 
 
@@ -71,11 +72,11 @@ def planned(
     """The load of a trial at a rate."""
     seconds = round(min(LONGEST_PROBE, max(effort.seconds, 1.05 * effort.requests / rate)), 3)
     seed = seed + SEEDS_APART * (trial + 1)
-    times = arrivals("poisson", rate, effort.warmup + seconds, seed)
-    measured = int(np.count_nonzero(times >= effort.warmup * 1_000_000))
+    measured = len(arrivals("poisson", rate, seconds, seed))
     return Plan(
         name=f"rate-{rate:g}-{trial + 1}", model=model, path=path, arrival="poisson", rate=rate, seconds=seconds,
-        warmup=effort.warmup, seed=seed, timeout=min(10.0, max(1.0, 20 * slo.limit_us / 1e6)),
+        warmup=effort.warmup, warmup_most=LONGEST_WARMUP * effort.warmup, seed=seed,
+        timeout=min(10.0, max(1.0, 20 * slo.limit_us / 1e6)),
         limit_us=slo.limit_us, most_over=max(0, most_over(slo.percentile, measured)),
     )
 
@@ -87,7 +88,9 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
     late = int(np.count_nonzero(answered.response_us > slo.limit_us))
     over = late + len(rows) - len(answered)
     stopped = bool(load.generator.get("stopped_early"))
-    passed = not stopped and len(rows) >= requests_needed(slo.percentile, over)
+    # A queue that still grows when the load begins would grow beyond any limit, had the load been longer.
+    drifting = (finding := never_steady(load)) is not None and finding.invalid
+    passed = not stopped and not drifting and len(rows) >= requests_needed(slo.percentile, over)
     return Judgement(
         rate=load.plan.rate or 0.0, trial=trial, passed=passed, stopped_early=stopped,
         requests=len(rows), over=over, allowed=load.plan.most_over if load.plan.most_over is not None else
@@ -101,7 +104,7 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
 
 def _blame(load: Load, slo: Slo, *, passed: bool) -> str | None:
     """A late generator can only make a server look worse, so it spoils failures; too few requests spoil successes."""
-    checks: list[Finding | None] = [send_rate(load)]
+    checks: list[Finding | None] = [send_rate(load), lost_workers(load)]
     if not passed:
         checks += [generator_cpu(load), _late(load, slo)]
     return next((finding.reason for finding in checks if finding), None)

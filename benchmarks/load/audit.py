@@ -74,7 +74,7 @@ def send_rate(load: Load) -> Finding | None:
     """Requests that should have been sent in the measured time went out after its end, or never."""
     if load.plan.arrival == "closed" or load.generator.get("stopped_early"):
         return None
-    rows, ends = load.rows.measured, (load.plan.warmup + load.plan.seconds) * 1e6
+    rows, ends = load.rows.measured, load.ends * 1e6
     expected = (load.plan.rate or 0) * load.plan.seconds
     sent = np.count_nonzero(rows.sent <= ends) - rows.count(DROPPED)
     # A Poisson count strays by its square root, so the schedule itself is what was really asked for.
@@ -109,7 +109,7 @@ def dropped(load: Load) -> Finding | None:
 
 def saturated(load: Load) -> Finding | None:
     """The server answers slower than it is asked; every percentile then only says how long the load lasted."""
-    rows, ends = load.rows.measured, (load.plan.warmup + load.plan.seconds) * 1e6
+    rows, ends = load.rows.measured, load.ends * 1e6
     if load.plan.arrival == "closed" or not len(rows.succeeded):
         return None
     answered = np.count_nonzero(rows.done <= ends)
@@ -158,7 +158,29 @@ def few_requests(load: Load) -> Finding | None:
                    "raise --seconds for figures to publish", invalid=False)
 
 
+def never_steady(load: Load) -> Finding | None:
+    """The warm-up lasted as long as it may, and the answers were still getting faster or slower."""
+    warmup = load.generator.get("warmup")
+    if load.plan.warmup_most is None or not warmup or warmup["steady"]:
+        return None
+    if warmup["steady"] is None:
+        return Finding("warm-up-unknown", f"too few answers in {warmup['seconds']:.1f} s to tell whether the server "
+                       "was warm", "raise the rate or the warm-up", invalid=False)
+    first, last = warmup["windows_us"][0] / 1000, warmup["windows_us"][-1] / 1000
+    return Finding("never-steady", f"after {warmup['seconds']:.1f} s of warm-up the response time was still moving, "
+                   f"from {first:.2f} to {last:.2f} ms", "lower the rate, or find out what the server is doing")
+
+
+def lost_workers(load: Load) -> Finding | None:
+    """A generator of several went away, and its share of the requests with it."""
+    lost = load.generator.get("workers_lost")
+    if not lost:
+        return None
+    return Finding("workers-lost", f"{lost} of {lost + len(load.generator['workers'])} generators went away with their "
+                   "rows", "read the log of that worker, and send the load again")
+
+
 CHECKS: tuple[Callable[[Load], Finding | None], ...] = (
     nothing_succeeded, generator_cpu, send_rate, send_lag, dropped, saturated, failures, delayed_ack,
-    few_requests,
+    few_requests, never_steady, lost_workers,
 )

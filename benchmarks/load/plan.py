@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +19,8 @@ class Plan:
     model: str                                           # name@version, as the server is asked for it
     arrival: Literal["poisson", "constant", "closed"]
     seconds: float                                       # measured, after the warm-up
-    warmup: float = 1.0                                  # seconds before anything counts
+    warmup: float = 1.0                                  # seconds before anything counts, at least
+    warmup_most: float | None = None                     # goes on until steady, but no longer; None: not at all
     rate: float | None = None                            # requests per second; open only
     utilisation: float | None = None                     # rate / measured capacity, where it was chosen so
     connections: int = 1                                 # closed only
@@ -34,9 +38,31 @@ class Plan:
             raise ValueError(f"load {self.name!r}: {self.arrival} arrivals need a rate")
 
     @property
+    def longest_warmup(self) -> float:
+        """Seconds."""
+        return max(self.warmup, self.warmup_most or 0.0)
+
+    @property
     def latest_end(self) -> float:
         """Seconds after which nothing is sent any more, whatever a slow server still owes."""
-        return self.warmup + self.seconds * (10 if self.at_least else 1)
+        return self.longest_warmup + self.seconds * (10 if self.at_least else 1)
+
+    def share(self, index: int, of: int) -> Plan:
+        """The part that one of several generators sends: Poisson streams of their own add up to one of the whole rate.
+
+        Constant arrivals add up to the rate as well, but no longer come at even distances. Sending on after the
+        objective is lost cannot be helped: nobody knows what the others have missed.
+        """
+        if of == 1:
+            return self
+        if self.arrival == "closed" and self.connections < of:
+            raise ValueError(f"load {self.name!r}: {self.connections} connections cannot be split among {of} workers")
+        seed = int(np.random.SeedSequence((self.seed, of, index)).generate_state(1)[0])
+        return replace(
+            self, seed=seed, rate=self.rate and self.rate / of, pool=math.ceil(self.pool / of), most_over=None,
+            connections=self.connections // of + (index < self.connections % of),
+            at_least=math.ceil(self.at_least / of),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,8 +43,8 @@ class Rows:
     def __len__(self) -> int:
         return len(self.intended)
 
-    def where(self, mask: NDArray[np.bool_]) -> Rows:
-        """The rows that `mask` selects."""
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Rows:
+        """The rows that `mask` selects, or those at the positions it lists."""
         return Rows(*(getattr(self, field.name)[mask] for field in fields(self)))
 
     @property

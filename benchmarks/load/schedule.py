@@ -15,7 +15,10 @@ Arrival = Literal["poisson", "constant"]
 MICROSECONDS = 1_000_000
 
 
-def arrivals(kind: Arrival, rate: float, seconds: float, seed: int) -> NDArray[np.int64]:
+Seed = int | tuple[int, ...]
+
+
+def arrivals(kind: Arrival, rate: float, seconds: float, seed: Seed) -> NDArray[np.int64]:
     """Intended send times in microseconds from the start, ascending, all below `seconds`.
 
     `rate` is in requests per second. The same arguments give the same schedule on every machine.

@@ -21,6 +21,17 @@ class Load:
     generator: dict[str, Any]   # engine, cpu samples (1.0 is one core), problems, cores
     server: dict[str, Any]      # cpu (1.0 is one core), rss_bytes; None where not sampled
 
+    @property
+    def begins(self) -> float:
+        """Seconds after which requests count: the end of the warm-up, wherever that turned out to be."""
+        warmup: dict[str, Any] = self.generator.get("warmup", {})
+        return float(warmup.get("seconds", self.plan.warmup))
+
+    @property
+    def ends(self) -> float:
+        """Seconds at which sending was to end."""
+        return self.begins + self.plan.seconds
+
 
 def rows_path(folder: Path, name: str) -> Path:
     """Where the rows of a load lie."""

@@ -30,7 +30,9 @@ Fake = Callable[..., AbstractContextManager[Server]]
 
 def served(plan: Plan) -> Load:
     """The load that one worker with a fixed service time would have answered, without the waiting."""
-    intended = arrivals("poisson", plan.rate, plan.warmup + plan.seconds, plan.seed)
+    warmup = arrivals("poisson", plan.rate, plan.warmup, (plan.seed, 2))
+    measured = arrivals("poisson", plan.rate, plan.seconds, plan.seed) + int(plan.warmup * 1e6)
+    intended = np.concatenate([warmup, measured])
     n = len(intended)
     rows = Rows(
         intended=intended, sent=intended, done=answered(intended, SERVICE), warmup=intended < plan.warmup * 1e6,
