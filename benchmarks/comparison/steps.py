@@ -11,8 +11,7 @@ schedule seeds and the same images in the same order, so that differences are th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +24,7 @@ from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load, find_load
 from benchmarks.machine.cores import Cores
-from benchmarks.machine.server import Server, ServerError, post, serving
+from benchmarks.machine.server import Server, ServerError, given_or_fresh, post
 from benchmarks.micro.child import run_micro
 
 
@@ -53,26 +52,16 @@ def weigh(
             continue
         payloads = store_bodies(run, contender, settings)
         try:
-            with _server_for(contender, run, cores, screen, server) as ready:
+            if server is None:
+                screen.step(f"{contender.card.name}: server starts", 5)
+            with given_or_fresh(
+                server, root=Path(settings.root), log=run.model_folder(contender.id) / "server.log",
+                runtime=settings.runtime, threads=settings.threads, cores=cores.server,
+            ) as ready:
                 _measure(run, contender, ready, payloads, cores, screen)
         except ServerError as error:
             problems.append(f"{contender.id}: {error}")
     return problems
-
-
-@contextmanager
-def _server_for(
-    contender: Contender, run: Run, cores: Cores, screen: Screen, server: Server | None
-) -> Iterator[Server]:
-    """The given server, or a fresh one, so that no model inherits another one's memory or caches."""
-    if server is not None:
-        yield server
-        return
-    settings = run.settings
-    screen.step(f"{contender.card.name}: server starts", 5)
-    with serving(root=Path(settings.root), log=run.model_folder(contender.id) / "server.log",
-                 runtime=settings.runtime, threads=settings.threads, cores=cores.server) as fresh:
-        yield fresh
 
 
 def capacity(load: Load) -> float:

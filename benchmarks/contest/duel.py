@@ -2,7 +2,7 @@
 
 Both loads of a pair have the same schedule and the same images in the same order, and every pair has servers of its
 own, because two starts of one program differ too. Each load is stored when it is done; what lies there is not sent
-again.
+again. Where A is a stored baseline, its rows are copied in and only B is measured.
 
     contest.json            sides, rate, machine; written first
     pair-<n>/<a|b>.npz      raw rows, with <a|b>.json beside them
@@ -26,6 +26,7 @@ from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load, find_load, read_load
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.fingerprint import differences
+from benchmarks.machine.reference import reference_us
 from benchmarks.machine.server import taste
 from service.card import write_atomically
 
@@ -38,7 +39,8 @@ class Terms:
     """What both sides agreed to."""
 
     a: str
-    b: str
+    b: str                        # empty while a baseline is measured
+    comparisons: int = 1          # made at once, which share one risk of a false alarm
     pairs: int = 5
     seconds: float = 10.0
     warmup: float = 1.0
@@ -56,6 +58,12 @@ class Contest:
         self.folder = folder
         self.facts: dict[str, Any] = json.loads((folder / "contest.json").read_text())
         self.terms = Terms(**self.facts["terms"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run of every side is there."""
+        sides = ("a", "b") if self.terms.b else ("a",)
+        return all((self.place(pair) / f"{side}.json").exists() for pair in range(self.terms.pairs) for side in sides)
 
     def place(self, pair: int) -> Path:
         """Where a pair (from 0) lies."""
@@ -91,24 +99,25 @@ def open_contest(folder: Path, terms: Terms, **facts: Any) -> Contest:
     return Contest(folder)
 
 
-def fight(contest: Contest, a: Side, b: Side, payloads: Path, cores: Cores, screen: Screen) -> None:
-    """Measure the pairs that are missing."""
+def fight(contest: Contest, sides: dict[str, Side], payloads: Path, cores: Cores, screen: Screen) -> None:
+    """Measure the runs that are missing of `sides`, by their names in the folder: a and b, or one of them."""
     terms, bodies = contest.terms, read_payloads(payloads)
     for pair in range(terms.pairs):
         place = contest.place(pair)
         place.mkdir(exist_ok=True)
-        if (place / "a.json").exists() and (place / "b.json").exists():
+        if all((place / f"{name}.json").exists() for name in sides):
             continue
         screen.step(f"pair {pair + 1} of {terms.pairs}: servers start", 8)
+        contest.note(reference_us=[*contest.facts.get("reference_us", []), reference_us(cores.server)])
         with ExitStack() as stack:
             servers = {name: stack.enter_context(standing(side, root=Path(terms.root), log=place / f"{name}.log",
-                                                          cores=cores.server)) for name, side in (("a", a), ("b", b))}
+                                                          cores=cores.server)) for name, side in sides.items()}
             took = {name: taste(servers[name], side.path, content=bodies.bodies[0], content_type=bodies.content_type,
-                                times=TASTERS) for name, side in (("a", a), ("b", b))}
+                                times=TASTERS) for name, side in sides.items()}
             if "rate" not in contest.facts:
                 contest.note(rate=terms.rate or round(DEFAULT_SHARE / took["a"], 1))
-            order = (("a", a), ("b", b)) if pair % 2 == 0 else (("b", b), ("a", a))
-            for name, side in order:
+            for name in sorted(sides, reverse=bool(pair % 2)):
+                side = sides[name]
                 plan = Plan(name=name, model=side.model, path=side.path, arrival="poisson",
                             rate=contest.facts["rate"], seconds=terms.seconds, warmup=terms.warmup,
                             seed=terms.seed + pair)

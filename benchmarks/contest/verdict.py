@@ -1,8 +1,9 @@
 """From the rows of a contest to `comparison.json`: is B slower, faster, the same, or does nobody know?
 
     terms, rate, machine, command, created
-    figures   {p50, p99: {a_ms, b_ms, ratio, interval, verdict, pairs}}   response time, 97.5 % intervals: two figures
-              share one risk of 5 %
+    confidence  of the intervals: all figures of all comparisons made at once share one risk of 5 %
+    figures   {p50, p99: {a_ms, b_ms, ratio, interval, verdict, pairs}}   response time
+    baseline  {name, created, policy, differences, drift} where A was measured before; else None
     answers   {a, b: share of requests answered}
     accuracy  {a, b, images, only_a, only_b, verdict}   paired on the same images; exact sign test at 1 %
     verdict   slower | less accurate | failing | faster | equivalent | inconclusive
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contest.duel import Contest
-from benchmarks.load.audit import audit, validity
+from benchmarks.load.audit import Finding, audit, validity
 from benchmarks.load.rows import UNKNOWN, Rows
 from benchmarks.load.stored import Load
 from benchmarks.stats.ratio import LEAST_PAIRS, compare
@@ -29,6 +30,7 @@ SIGN_TEST = 0.01
 MORE_FAILING = 0.001   # of all requests: what B may fail more often than A
 WORSE = ("slower", "less accurate", "failing")
 # What makes a pair useless for a comparison; that one side is saturated or fails is a result, not a fault of the run.
+RISK = 0.05            # of one false alarm or more
 SPOILS = ("generator-cpu", "rate-not-reached", "send-lag")
 
 
@@ -42,13 +44,17 @@ def derive(contest: Contest) -> dict[str, Any]:
     result: dict[str, Any] = {
         "schema_version": 1, "run_id": contest.folder.name, **{key: contest.facts.get(key) for key in
         ("created", "command", "machine", "cores", "terms", "rate", "datasets")},
-        "pairs": len(pairs), "figures": {}, "answers": None, "accuracy": None, "validity": validity(findings),
+        "confidence": 1 - RISK / (len(FIGURES) * contest.terms.comparisons),
+        "baseline": (baseline := contest.facts.get("baseline")) and baseline | {"drift": _drift(contest)},
+        "pairs": len(pairs), "figures": {}, "answers": None, "accuracy": None,
     }
+    result["validity"] = validity([*findings, *about_the_baseline(result)])
     if len(pairs) < LEAST_PAIRS:
         return result | {"verdict": "inconclusive"}
     result["answers"] = {"a": _answered(a for a, _ in pairs), "b": _answered(b for _, b in pairs)}
     result["accuracy"] = _accuracy(pairs)
-    result["figures"] = {name: _figure(pairs, q, contest.terms.margin) for name, q in FIGURES.items()
+    margin, confidence = contest.terms.margin, result["confidence"]
+    result["figures"] = {name: _figure(pairs, q, margin, confidence) for name, q in FIGURES.items()
                          if all(len(load.rows.measured.succeeded) for pair in pairs for load in pair)}
     return result | {"verdict": overall(result)}
 
@@ -71,15 +77,41 @@ def overall(result: dict[str, Any]) -> str:
     return "inconclusive"
 
 
-def _figure(pairs: list[tuple[Load, Load]], percentile: float, margin: float) -> dict[str, Any]:
+def _figure(
+    pairs: list[tuple[Load, Load]], percentile: float, margin: float, confidence: float
+) -> dict[str, Any]:
     def statistic(values: NDArray[np.int64]) -> float:
         return max(1.0, float(np.percentile(values, percentile)))
 
     times = [(a.rows.measured.succeeded.response_us, b.rows.measured.succeeded.response_us) for a, b in pairs]
-    found = compare(times, statistic, margin=margin, confidence=0.975)
+    found = compare(times, statistic, margin=margin, confidence=confidence)
     a, b = (float(np.mean([statistic(pair[side]) for pair in times])) / 1000 for side in (0, 1))
     return {"a_ms": round(a, 4), "b_ms": round(b, 4), "ratio": found.at, "interval": found.interval,
             "verdict": found.verdict, "pairs": found.pairs}
+
+
+def about_the_baseline(result: dict[str, Any]) -> list[Finding]:
+    """What weakens a comparison whose A was not measured in turns with B."""
+    found, baseline, margin = [], result["baseline"], result["terms"]["margin"]
+    if baseline is None:
+        return []
+    if baseline["policy"] == "warn" and baseline["differences"]:
+        found.append(Finding("fingerprint", "the baseline is from another place: " + "; ".join(baseline["differences"]),
+                             "measure the baseline here", invalid=False))
+    found.append(Finding("not-in-turns", f"A was measured at {baseline['created']} and not in turns with B: what the "
+                         "machine became since counts as B's doing", "compare A and B side by side to be sure",
+                         invalid=False))
+    if (drift := baseline["drift"]) is not None and abs(drift - 1) > margin:
+        found.append(Finding("machine-drift", f"a fixed piece of work takes {drift:.2f} times as long as when the "
+                             "baseline was measured: the machine differs by more than the margin",
+                             "measure the baseline anew, or compare A and B side by side"))
+    return found
+
+
+def _drift(contest: Contest) -> float | None:
+    """How much longer the reference takes now than in the baseline's time; None where that is not known."""
+    before, now = contest.facts["baseline"].get("reference_us"), contest.facts.get("reference_us")
+    return round(min(now) / min(before), 4) if before and now else None
 
 
 def _answered(loads: Any) -> float:

@@ -1,29 +1,42 @@
-"""What could be deployed here: models, runtimes, threads and workers, and why some of it cannot be tried."""
+"""What could be deployed here: the matrix of models, runtimes, devices, threads, workers and batch policies.
+
+What cannot be tried stays in it with the reason. What nobody could have meant (a runtime that no model was exported
+for, a device that is not there) is left out, and told once.
+"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from benchmarks.comparison.contenders import Contender
-from benchmarks.decision.wish import Wish
+from benchmarks.decision.wish import DEFAULTS, Wish, read_policy
+from benchmarks.machine.gpu import no_gpu
+from benchmarks.report.numbers import listed
 from service.runtimes import RUNTIMES, missing
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One way to serve one model on the CPU."""
+    """One way to serve one model."""
 
     model: str      # name@version
     runtime: str
     threads: int    # of the runtime, in each worker
     workers: int    # server processes
+    device: str = "cpu"
+    max_batch: int = DEFAULTS.max_batch        # images of several requests in one call; 1: none are joined
+    max_wait_ms: float = DEFAULTS.max_wait_ms  # how long an idle thread waits for company
 
     @property
     def id(self) -> str:
-        """File name and key: `fm-fast@1-onnxruntime-t1-w1`."""
-        return f"{self.model}-{self.runtime}-t{self.threads}-w{self.workers}"
+        """File name and key: `fm-fast@1-onnxruntime-t1-w1`, with what is not usual behind it."""
+        parts = [self.model, self.runtime, f"t{self.threads}", f"w{self.workers}"]
+        parts += [self.device] if self.device != "cpu" else []
+        parts += [] if self.usual_policy else [f"b{self.max_batch}"]
+        return "-".join(parts + ([f"{self.max_wait_ms:g}ms"] if self.max_wait_ms else []))
 
     @property
     def cores(self) -> int:
@@ -31,11 +44,19 @@ class Configuration:
         return self.threads * self.workers
 
     @property
+    def usual_policy(self) -> bool:
+        """Whether it batches as the service does when nothing is said."""
+        return (self.max_batch, self.max_wait_ms) == (DEFAULTS.max_batch, DEFAULTS.max_wait_ms)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The service's variables that make it so."""
-        return {"WEIGHBRIDGE_DEFAULT_MODEL": self.model, "WEIGHBRIDGE_RUNTIME": self.runtime,
-                "WEIGHBRIDGE_DEVICE": "cpu", "WEIGHBRIDGE_THREADS": str(self.threads),
+        told = {"WEIGHBRIDGE_DEFAULT_MODEL": self.model, "WEIGHBRIDGE_RUNTIME": self.runtime,
+                "WEIGHBRIDGE_DEVICE": self.device, "WEIGHBRIDGE_THREADS": str(self.threads),
                 "WEIGHBRIDGE_WORKERS": str(self.workers)}
+        if not self.usual_policy:
+            told |= {"WEIGHBRIDGE_MAX_BATCH": str(self.max_batch), "WEIGHBRIDGE_MAX_WAIT_MS": f"{self.max_wait_ms:g}"}
+        return told
 
     def command(self, root: str) -> str:
         """What serves it, to be typed in the repository."""
@@ -49,9 +70,13 @@ class Configuration:
         return f"/predict?model={self.model}&top_k=1&runtime={self.runtime}"
 
     def __str__(self) -> str:
-        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        workers = f", {self.workers} workers" if self.workers > 1 else ""
-        return f"{self.model.split('@')[0]}, {self.runtime}, {threads}{workers}"
+        parts = [self.model.split("@")[0], self.runtime, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
+        parts += [f"{self.workers} workers"] if self.workers > 1 else []
+        parts += ["on CUDA"] if self.device == "cuda" else []
+        if not self.usual_policy:
+            parts.append("no batching" if self.max_batch == 1 else f"batches of {self.max_batch}"
+                         + (f" that wait {self.max_wait_ms:g} ms" if self.max_wait_ms else ""))
+        return ", ".join(parts)
 
 
 def matrix(contenders: Sequence[Contender], wish: Wish, server_cores: int) -> dict[Configuration, str | None]:
@@ -65,11 +90,28 @@ def matrix(contenders: Sequence[Contender], wish: Wish, server_cores: int) -> di
             absent = contender.card.file(RUNTIMES[runtime].format) is None
             if absent and not wish.runtimes:
                 continue
-            for threads in wish.threads:
-                for workers in wish.workers:
-                    one = Configuration(contender.id, runtime, threads, workers)
-                    found[one] = _why_not(one, server_cores, absent=absent)
+            for device, threads, workers, policy in product(_devices(wish), wish.threads, wish.workers, wish.batching):
+                one = Configuration(contender.id, runtime, threads, workers, device, *read_policy(policy))
+                found[one] = _why_not(one, server_cores, absent=absent)
     return found
+
+
+def left_out(contenders: Sequence[Contender], wish: Wish) -> list[str]:
+    """What the matrix does not hold and somebody might look for, each with the cure."""
+    found = []
+    unexported = [] if wish.runtimes else [
+        name for name, spec in RUNTIMES.items() if all(one.card.file(spec.format) is None for one in contenders)]
+    if unexported:
+        formats = " ".join(RUNTIMES[name].format for name in unexported)
+        found.append(f"{listed(unexported)}: no model here is exported for it; python -m export NAME --format onnx "
+                     f"{formats} makes it a candidate (torchexport is what runs a graph op by op in eager PyTorch)")
+    if not wish.devices and (why := no_gpu()):
+        found.append(f"cuda: {why}")
+    return found
+
+
+def _devices(wish: Wish) -> tuple[str, ...]:
+    return wish.devices or (("cpu",) if no_gpu() else ("cpu", "cuda"))
 
 
 def _why_not(one: Configuration, server_cores: int, *, absent: bool) -> str | None:
@@ -77,6 +119,8 @@ def _why_not(one: Configuration, server_cores: int, *, absent: bool) -> str | No
         return f"not exported as {RUNTIMES[one.runtime].format}"
     if problem := missing(one.runtime):
         return f"{one.runtime} cannot run here: {problem}"
+    if one.device == "cuda" and (why := no_gpu()):
+        return why
     if one.cores > server_cores:
         return f"needs {one.cores} cores, and {server_cores} of this machine are left beside the generator"
     return None

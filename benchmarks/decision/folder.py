@@ -2,8 +2,8 @@
 
     weigh.json                       wish, machine, configurations; written first
     calibration.json                 what the generator can do here
-    micro-<runtime>-t<threads>.json  the bare runtimes, with every timing
-    configurations/<id>/             rows of every load; done.json is written last
+    micro-<runtime>-t<n>-<device>.json  the bare runtimes, with every timing
+    configurations/<id>/             rows of every load; pass-<n>.json is written when a pass is complete
     decision.json, .md, .html        derived
 """
 
@@ -54,9 +54,9 @@ class DecisionFolder:
         """The card of a model as it was when measured."""
         return ModelCard.model_validate_json((self.folder / "cards" / f"{model}.json").read_bytes())
 
-    def micro(self, runtime: str, threads: int) -> Path:
+    def micro(self, runtime: str, threads: int, device: str) -> Path:
         """Where the timings of a bare runtime lie."""
-        return self.folder / f"micro-{runtime}-t{threads}.json"
+        return self.folder / f"micro-{runtime}-t{threads}-{device}.json"
 
     def loads(self, one: Configuration) -> dict[str, Load]:
         """The complete loads of a configuration by name."""
@@ -64,13 +64,23 @@ class DecisionFolder:
         names = [path.stem for path in place.glob("*.npz") if path.with_suffix(".json").exists()]
         return {name: read_load(place, name) for name in sorted(names)}
 
-    def done(self, one: Configuration) -> bool:
-        """Whether everything about it is measured."""
-        return (self.place(one) / "done.json").exists()
+    def done(self, one: Configuration, number: int | None = None) -> bool:
+        """Whether a pass over it (from 1) is complete; without a number, whether the last one is."""
+        return (self.place(one) / f"pass-{number or self.wish.passes}.json").exists()
 
-    def finish(self, one: Configuration) -> None:
-        """Declare everything about it measured."""
-        write_atomically(self.place(one) / "done.json", b"{}\n")
+    def finish(self, one: Configuration, number: int, **facts: Any) -> None:
+        """Declare a pass over a configuration complete."""
+        content = json.dumps({"pass": number, **facts}).encode() + b"\n"
+        write_atomically(self.place(one) / f"pass-{number}.json", content)
+
+    def passes(self, one: Configuration) -> list[dict[str, Any]]:
+        """What was noted of the complete passes over a configuration, first to last."""
+        return [json.loads(path.read_text()) for path in sorted(self.place(one).glob("pass-*.json"))]
+
+    def energy(self, one: Configuration, load: str) -> dict[str, Any] | None:
+        """What a load used, as `benchmarks.machine.energy` tells it."""
+        path = self.place(one) / f"{load}.energy.json"
+        return json.loads(path.read_text()) if path.exists() else None
 
     def note(self, **facts: Any) -> None:
         """Add facts to weigh.json."""

@@ -1,18 +1,21 @@
-"""Measures what a decision needs, configuration by configuration, each on a fresh server and in random order.
+"""Measures what a decision needs, configuration by configuration, in random order and again in reverse.
 
     different-images, same-image   does it answer from memory? first, while nothing can be remembered
     single                         one request at a time: where the search begins
     rate-<r>-<n>                   probes of the capacity search
-    expected                       at the rate that was asked for
+    expected-<pass>                at the rate that was asked for
     share-50, share-90             at half and nine tenths of the capacity: where the time goes
 
-Everything is stored when it is done; what lies there is not measured again.
+Each pass has a fresh server. The first one finds a bracket, each later one tries its two ends again and goes on
+searching where it disagrees: two starts of one program differ, and so do two moments of one machine. Everything is
+stored when it is done; what lies there is not measured again.
 """
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +24,14 @@ import numpy as np
 
 from benchmarks.capacity.measure import MOST, Target, find_capacity
 from benchmarks.capacity.probe import lag_allowed, planned
+from benchmarks.capacity.search import AGREE
 from benchmarks.comparison.bodies import store_bodies
 from benchmarks.comparison.contenders import Contender
 from benchmarks.comparison.settings import Settings
 from benchmarks.comparison.steps import Screen
 from benchmarks.decision.configurations import Configuration
+from benchmarks.decision.estimate import Progress as Left
+from benchmarks.decision.estimate import seconds_for
 from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.result import entries_before_load
 from benchmarks.load.caching import ENOUGH, caching_plans
@@ -35,8 +41,10 @@ from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import find_load
 from benchmarks.machine.cores import Cores, share_out
-from benchmarks.machine.server import Server, ServerError, serving, taste
+from benchmarks.machine.energy import EnergyMeter
+from benchmarks.machine.server import Server, ServerError, given_or_fresh, taste
 from benchmarks.micro.child import run_micro
+from service.card import write_atomically
 
 SHARES = {"share-50": 0.5, "share-90": 0.9}
 FIRST_SHARE = 0.2      # of one over the unloaded answer time: the first rate of the search
@@ -58,26 +66,39 @@ def measure_all(folder: DecisionFolder, contenders: list[Contender], screen: Scr
     calibration = calibrate(folder.folder, store_bodies(folder, contenders[0], wish), cores,
                             lag_us=lag_allowed(wish.limit), seconds=1.0 if wish.screening else 1.5)
     _micro(folder, screen, cores)
-    worth = [one for one in folder.configurations if _worth_loading(folder, one)]
+    entries = {entry["id"]: entry for entry in entries_before_load(folder)}
+    worth = [one for one in folder.configurations if _worth_loading(entries[one.id], folder)]
+    left = Left([seconds_for(entries[one.id], wish, number) for number, one in _order(worth, folder)
+                 if not folder.done(one, number)])
     problems: dict[str, str] = {}
-    for position in np.random.default_rng(wish.seed).permutation(len(worth)):
-        one = worth[position]
-        if folder.done(one):
+    for number, one in _order(worth, folder):
+        if folder.done(one, number) or one.id in problems:
             continue
-        own = share_out(one.cores)
+        if server is None:
+            screen.step(f"{left.begin()} · {one}: server starts", 5)
+        own, began = share_out(one.cores), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         try:
-            with _server_for(one, folder, own, screen, server) as ready:
-                _measure(one, folder, by_id[one.model], ready, own, screen, calibration)
+            with given_or_fresh(
+                server, root=Path(wish.root), log=folder.place(one) / "server.log", runtime=one.runtime,
+                threads=one.threads, cores=own.server, settings=one.environment,
+            ) as ready:
+                facts = _Round(folder, one, by_id[one.model], ready, own, screen, calibration, number).measure()
         except ServerError as error:
             problems[one.id] = str(error)
         else:
-            folder.finish(one)
+            folder.finish(one, number, began=began, pinned_to=list(own.server), **facts)
         folder.note(problems=problems)
     return problems
 
 
-def _worth_loading(folder: DecisionFolder, one: Configuration) -> bool:
-    entry = next(entry for entry in entries_before_load(folder) if entry["id"] == one.id)
+def _order(worth: list[Configuration], folder: DecisionFolder) -> Iterator[tuple[int, Configuration]]:
+    """Every pass (from 1) over every configuration: shuffled, then in reverse, then as shuffled, ..."""
+    shuffled = [worth[position] for position in np.random.default_rng(folder.wish.seed).permutation(len(worth))]
+    for number in range(1, folder.wish.passes + 1):
+        yield from ((number, one) for one in (shuffled if number % 2 else reversed(shuffled)))
+
+
+def _worth_loading(entry: dict[str, Any], folder: DecisionFolder) -> bool:
     if entry["unavailable"]:
         return False
     accuracy = entry["card_accuracy"]
@@ -86,73 +107,90 @@ def _worth_loading(folder: DecisionFolder, one: Configuration) -> bool:
 
 
 def _micro(folder: DecisionFolder, screen: Screen, cores: Cores) -> None:
-    """The bare runtimes, one child process for each and number of threads."""
+    """The bare runtimes, one child process for each, number of threads and device."""
     wish = folder.wish
-    wanted = {(one.runtime, one.threads) for one, why in folder.configurations.items() if why is None}
-    for runtime, threads in sorted(wanted):
-        output = folder.micro(runtime, threads)
+    wanted = {(one.runtime, one.threads, one.device) for one, why in folder.configurations.items() if why is None}
+    for runtime, threads, device in sorted(wanted):
+        output = folder.micro(runtime, threads, device)
         if not output.exists():
-            screen.step(f"micro-benchmarks: {runtime}, {threads} thread(s)", 20)
+            screen.step(f"micro-benchmarks: {runtime}, {threads} thread(s), {device}", 20)
             settings = Settings(models=wish.models, root=wish.root, runtime=runtime, threads=threads,
                                 micro_seconds=0.1 if wish.screening else 0.3)
-            run_micro(settings, output, log=folder.folder / "micro.log", cores=cores.server, only="test_forward")
+            own = share_out(threads)
+            run_micro(settings, output, log=folder.folder / "micro.log", cores=own.server or cores.server,
+                      only="test_forward", device=device)
 
 
-@contextmanager
-def _server_for(
-    one: Configuration, folder: DecisionFolder, cores: Cores, screen: Screen, server: Server | None
-) -> Iterator[Server]:
-    if server is not None:
-        yield server
-        return
-    screen.step(f"{one}: server starts", 5)
-    with serving(root=Path(folder.wish.root), log=folder.place(one) / "server.log", runtime=one.runtime,
-                 threads=one.threads, cores=cores.server, settings=one.environment) as fresh:
-        yield fresh
+class _Round:
+    """One pass over one configuration, on a server of its own."""
 
+    def __init__(self, folder: DecisionFolder, one: Configuration, contender: Contender, server: Server, cores: Cores,
+                 screen: Screen, calibration: dict[str, Any], number: int) -> None:
+        self._wish, self._one, self._server, self._cores, self._screen = folder.wish, one, server, cores, screen
+        self._place, self._number = folder.place(one), number
+        self._payloads = store_bodies(folder, contender, self._wish)
+        self._most = min(MOST, calibration["most_rate"] or RATES[0])
 
-def _measure(
-    one: Configuration, folder: DecisionFolder, contender: Contender, server: Server, cores: Cores, screen: Screen,
-    calibration: dict[str, Any],
-) -> None:
-    wish, place = folder.wish, folder.place(one)
-    slo, effort = wish.limit, wish.effort
-    payloads = store_bodies(folder, contender, wish)
-    most = min(MOST, calibration["most_rate"] or RATES[0])
+    def measure(self) -> dict[str, Any]:
+        """Everything of this pass; returns what is noted of it."""
+        wish, one, last = self._wish, self._one, self._number == self._wish.passes
+        bodies = read_payloads(self._payloads)
+        tasted = taste(self._server, one.path, content=bodies.bodies[0], content_type=bodies.content_type,
+                       times=TASTERS)
+        if self._number == 1:
+            self._look_for_a_cache(tasted, len(bodies))
+        start = FIRST_SHARE * one.workers * 1e6 / self._alone_us()
+        target = Target(model=one.model, path=one.path, payloads=self._payloads, folder=self._place, seed=wish.seed)
+        known = self._probes()
+        agree = max(self._number, AGREE if last else 1)
+        found, _ = find_capacity(target, self._server, wish.limit, wish.effort, start=start, most=self._most,
+                                 agree=agree, cores=self._cores.generator, step=self._step)
+        if found.low is not None:
+            if wish.rate <= found.low:
+                self._at(wish.rate, f"expected-{self._number}", f"the expected {wish.rate:g}/s")
+            for name, share in SHARES.items() if last else ():
+                self._at(float(f"{share * found.low:.4g}"), name, f"{share:.0%} of capacity")
+        return {"bracket": [found.low, found.high], "probes": sorted(self._probes() - known)}
 
-    def step(title: str, seconds: float) -> Progress:
-        return screen.step(f"{one}: {title}", seconds)
-
-    def load(plan: Plan, title: str) -> None:
-        if find_load(place, plan) is None:
-            progress = step(title, plan.warmup + plan.seconds)
-            send(plan, server, payloads=payloads, folder=place, cores=cores.generator, progress=progress)
-
-    bodies = read_payloads(payloads)
-    tasted = taste(server, one.path, content=bodies.bodies[0], content_type=bodies.content_type, times=TASTERS)
-    if not (place / "same-image.json").exists():  # later the server might remember what it was asked before
-        rate = min(most, AUDIT_SHARE / tasted)
-        for plan in caching_plans(rate, len(bodies), model=one.model, path=one.path, seed=wish.seed,
+    def _look_for_a_cache(self, tasted: float, bodies: int) -> None:
+        one, wish = self._one, self._wish
+        if (self._place / "same-image.json").exists():  # later the server might remember what it was asked before
+            return
+        rate = min(self._most, AUDIT_SHARE / tasted)
+        for plan in caching_plans(rate, bodies, model=one.model, path=one.path, seed=wish.seed,
                                   seconds=min(AUDIT_LIMIT, max(AUDIT_SECONDS, 1.5 * ENOUGH / rate))):
-            load(plan, plan.name.replace("-", " "))
-    single = Plan(name="single", model=one.model, path=one.path, arrival="closed", seconds=effort.warmup,
-                  warmup=effort.warmup, at_least=150 if wish.screening else 700, seed=wish.seed)
-    load(single, "one request at a time")
-    stored = find_load(place, single)
-    assert stored is not None
-    alone = stored.rows.measured.succeeded.service_us
-    if not len(alone):
-        raise ServerError(f"no request was answered rightly; {server.log} may say why")
-    start = FIRST_SHARE * one.workers * 1e6 / float(np.median(alone))
-    target = Target(model=one.model, path=one.path, payloads=payloads, folder=place, seed=wish.seed)
-    found, _ = find_capacity(target, server, slo, effort, start=start, most=most, cores=cores.generator, step=step)
+            self._load(plan, plan.name.replace("-", " "))
 
-    def at(rate: float, name: str, title: str) -> None:
-        plan = planned(rate, 0, slo, effort, model=one.model, path=one.path, seed=wish.seed)
-        load(replace(plan, name=name), title)
+    def _alone_us(self) -> float:
+        """The median of one request at a time."""
+        effort = self._wish.effort
+        single = Plan(name="single", model=self._one.model, path=self._one.path, arrival="closed",
+                      seconds=effort.warmup, warmup=effort.warmup, at_least=150 if self._wish.screening else 700,
+                      seed=self._wish.seed)
+        self._load(single, "one request at a time")
+        stored = find_load(self._place, single)
+        assert stored is not None
+        alone = stored.rows.measured.succeeded.service_us
+        if not len(alone):
+            raise ServerError(f"no request was answered rightly; {self._server.log} may say why")
+        return float(np.median(alone))
 
-    if found.low is not None:
-        if wish.rate <= found.low:
-            at(wish.rate, "expected", f"the expected {wish.rate:g}/s")
-        for name, share in SHARES.items():
-            at(float(f"{share * found.low:.4g}"), name, f"{share:.0%} of capacity")
+    def _at(self, rate: float, name: str, title: str) -> None:
+        plan = planned(rate, 0, self._wish.limit, self._wish.effort, model=self._one.model, path=self._one.path,
+                       seed=self._wish.seed + self._number - 1)
+        self._load(replace(plan, name=name), title)
+
+    def _load(self, plan: Plan, title: str) -> None:
+        if find_load(self._place, plan) is not None:
+            return
+        progress = self._step(title, plan.warmup + plan.seconds)
+        with EnergyMeter() as meter:
+            send(plan, self._server, payloads=self._payloads, folder=self._place, cores=self._cores.generator,
+                 progress=progress)
+        write_atomically(self._place / f"{plan.name}.energy.json", json.dumps(meter.used).encode() + b"\n")
+
+    def _step(self, title: str, seconds: float) -> Progress:
+        return self._screen.step(f"{self._one}: {title}", seconds)
+
+    def _probes(self) -> set[str]:
+        return {path.stem for path in self._place.glob("rate-*.json") if not path.stem.endswith(".energy")}

@@ -4,11 +4,14 @@
     wish            slo, min_accuracy, rate, objective, price_per_hour, ...; objective_text is the SLO in words
     machine, cores, warnings, calibration {floor_p50_us, floor_p99_us, most_rate, limited_by}
     datasets        as in `benchmarks.comparison.result`
-    configurations  [{id, label, model, name, architecture, runtime, threads, workers, cores, command, artifact,
-                      card_accuracy, accuracy (under load), forward_us, unavailable, dominated, problem,
-                      single {p50_us, p99_us, n}, capacity {pass_rate, fail_rate, bound_by, blame, probes}, at_rate,
-                      curve [{rate, percentile_us, interval_us, passed, stopped_early}], parts [{label, rate, mean,
-                      slowest}], caching, resources, cost, headroom, reasons, rank, verdict}], best first
+    left_out        [sentences about what the matrix does not hold]
+    configurations  [{id, label, model, name, architecture, runtime, device, threads, workers, cores, max_batch,
+                      max_wait_ms, usual_policy, command, pinned_to, artifact, card_accuracy, accuracy (under load),
+                      forward_us {p50, p90, joined}, unavailable, dominated, problem, single {p50_us, p99_us, n},
+                      passes [{pass, began, bracket, probes, at_rate}], capacity {pass_rate, fail_rate, bound_by,
+                      blame, probes}, at_rate (of the last pass), curve [{rate, percentile_us, interval_us, passed,
+                      stopped_early}], parts [{label, rate, mean, slowest}], caching, resources, cost, headroom,
+                      reasons, rank, verdict}], best first
     decision        {recommended, ties, runner_up, sentence, command, caveats, ranked}
     validity        {valid, reasons, notes, advice}
 """
@@ -69,6 +72,7 @@ def derive(folder: DecisionFolder) -> dict[str, Any]:
         "warnings": warnings(facts["machine"]),
         "calibration": json.loads(calibration.read_text()) if calibration.exists() else None,
         "datasets": facts.get("datasets", {}),
+        "left_out": facts.get("left_out", []),
         "seeds": [wish.seed],
         "configurations": sorted(entries, key=lambda entry: entry["rank"]),
         "decision": decision,
@@ -84,31 +88,40 @@ def write_decision(folder: DecisionFolder, result: dict[str, Any]) -> Path:
 
 def entries_before_load(folder: DecisionFolder) -> list[Entry]:
     """One entry per configuration, with all that is known without any load: card, file, bare runtime."""
-    forward: dict[tuple[str, str, int], Entry] = {}
-    for runtime, threads in {(one.runtime, one.threads) for one in folder.configurations}:
-        path = folder.micro(runtime, threads)
-        for timing in read_micro(path) if path.exists() else []:
-            if timing["group"] == "forward" and timing["batch"] == 1:
-                forward[timing["model"], runtime, threads] = {key: timing[key] for key in ("p50_us", "p90_us")}
-    entries = [_entry(folder, one, why, forward.get((one.model, one.runtime, one.threads)))
+    keys = {(one.runtime, one.threads, one.device) for one in folder.configurations}
+    bare = {key: _bare(folder.micro(*key)) for key in keys}
+    entries = [_entry(folder, one, why, bare[one.runtime, one.threads, one.device].get(one.model))
                for one, why in folder.configurations.items()]
     for entry in entries:
         entry["dominated"] = dominated_by(entry, entries)
     return entries
 
 
+def _bare(path: Path) -> dict[str, Entry]:
+    """Per model, microseconds of the bare runtime: for one image, and per image in the best batch."""
+    timings = [timing for timing in (read_micro(path) if path.exists() else []) if timing["group"] == "forward"]
+    joined: dict[str, float] = {}
+    for timing in timings:
+        if timing["batch"] > 1:
+            each = timing["p50_us"] / timing["batch"]
+            joined[timing["model"]] = min(each, joined.get(timing["model"], each))
+    return {timing["model"]: {"p50": timing["p50_us"], "p90": timing["p90_us"], "joined": joined.get(timing["model"])}
+            for timing in timings if timing["batch"] == 1}
+
+
 def _entry(folder: DecisionFolder, one: Configuration, unavailable: str | None, forward: Entry | None) -> Entry:
     card = folder.card(one.model)
     file, score = card.file(RUNTIMES[one.runtime].format), card.score
     return {
-        "id": one.id, "label": str(one), **asdict(one), "cores": one.cores, "name": card.name,
+        "id": one.id, "label": str(one), **asdict(one), "cores": one.cores, "usual_policy": one.usual_policy,
+        "name": card.name,
         "description": card.description, "architecture": card.architecture, "parameters": card.parameters,
         "command": one.command(folder.wish.root),
         "artifact": file and {"format": file.format, "size_bytes": file.size_bytes, "sha256": file.sha256},
         "image_shape": list(card.input.shape),
         "card_accuracy": score and {"correct": score.correct, "n": score.count, "top1": score.accuracy,
                                     "interval": [score.low, score.high]},
-        "forward_us": forward and {"p50": forward["p50_us"], "p90": forward["p90_us"]},
+        "forward_us": forward,
         "unavailable": unavailable,
     }
 
@@ -117,30 +130,45 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
     """What the loads of a configuration say; all None where there are none."""
     loads, slo = folder.loads(one), folder.wish.limit
     if not loads:
-        return dict.fromkeys(("accuracy", "single", "capacity", "at_rate", "caching", "resources")) | {
-            "curve": [], "parts": []}
+        return dict.fromkeys(("accuracy", "single", "capacity", "at_rate", "caching", "resources", "pinned_to")) | {
+            "curve": [], "parts": [], "passes": []}
     probes = sorted((load for load in loads.values() if load.plan.name.startswith("rate-")),
                     key=lambda load: (load.generator["finished_at"], load.plan.name))
     judged = [judge(load, slo, int(load.plan.name.rsplit("-", 1)[1]) - 1) for load in probes]
     outcomes: dict[float, list[bool]] = {}
     for found in judged:
         outcomes.setdefault(found.rate, []).append(found.passed and found.blame is None)
-    expected = loads.get("expected")
-    every = [*probes, *(load for name, load in loads.items() if name == "expected" or name.startswith("share-"))]
-    # Before done.json is there the bracket may still move, and a half-found capacity is none.
+    passes = [noted | {"at_rate": _at_rate(folder, one, loads.get(f"expected-{noted['pass']}"))}
+              for noted in folder.passes(one)]
+    every = [*probes, *(load for name, load in loads.items() if name.startswith(("expected-", "share-")))]
+    # Before the last pass is over the bracket may still move, and a half-found capacity is none.
     complete = outcomes and folder.done(one)
     return {
         "accuracy": accuracy(*(load.rows.measured.succeeded for load in loads.values()
                                if not load.plan.same_image)),
         "single": _single(loads["single"]) if "single" in loads else None,
         "capacity": summary(bracket(outcomes), judged, slo) if complete else None,
-        "at_rate": as_json(judge(expected, slo)) if expected else None,
+        "passes": passes,
+        "pinned_to": passes[-1]["pinned_to"] if passes else None,
+        "at_rate": next((noted["at_rate"] for noted in reversed(passes) if noted["at_rate"]), None),
         "curve": _curve(every, slo),
         "parts": [_parts(loads[name], slo, label) for name, label in
                   (("share-50", "half of capacity"), ("share-90", "90 % of capacity")) if name in loads],
         "caching": _caching(loads),
-        "resources": _resources(every),
+        "resources": _resources(every, [used for name in loads if (used := folder.energy(one, name))]),
     }
+
+
+def _at_rate(folder: DecisionFolder, one: Configuration, load: Load | None) -> Entry | None:
+    """How a load at the expected rate went, and the joules that a million answers take."""
+    if load is None:
+        return None
+    used, answered = folder.energy(one, load.plan.name) or {}, len(load.rows.succeeded)
+    known = [used.get(part) for part in ("cpu_joules", "gpu_joules") if used.get(part) is not None]
+    # Without the CPU's share the GPU's alone would flatter whatever uses one.
+    told = used.get("cpu_joules") is not None and answered > 0
+    joules = sum(map(float, known)) * 1e6 / answered if told else None  # type: ignore[arg-type]
+    return as_json(judge(load, folder.wish.limit)) | {"joules_per_million": joules}
 
 
 def _single(load: Load) -> Entry | None:
@@ -186,13 +214,19 @@ def _caching(loads: dict[str, Load]) -> Entry | None:
     return asdict(finding) if finding else None
 
 
-def _resources(loads: list[Load]) -> Entry | None:
-    """What the server used at most, over all open loads."""
+def _resources(loads: list[Load], energy: list[Entry]) -> Entry | None:
+    """What the server used at most, over all open loads, and what is known of energy and GPUs."""
     cpu = [load.server["cpu"] for load in loads if load.server["cpu"] is not None]
     memory = [load.server["rss_bytes"] for load in loads if load.server["rss_bytes"] is not None]
     generator = [float(np.mean(load.generator["cpu"])) for load in loads if load.generator["cpu"]]
+    def most(key: str) -> float | None:
+        return max((used[key] for used in energy if used[key] is not None), default=None)
+
     return {"server_cpu": max(cpu, default=None), "server_rss_bytes": max(memory, default=None),
-            "generator_cpu": max(generator, default=None)}
+            "generator_cpu": max(generator, default=None),
+            "gpu_utilisation": most("gpu_utilisation"), "gpu_memory_bytes": most("gpu_memory_bytes"),
+            "energy_unknown": energy[0]["cpu_unknown"] if energy else None,
+            "gpu_unknown": energy[0]["gpu_unknown"] if energy else None}
 
 
 def _findings(result: dict[str, Any]) -> list[Finding]:

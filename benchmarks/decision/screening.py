@@ -1,12 +1,15 @@
 """Before any load: what need not be load-tested, because it is too inaccurate or another one is better at everything.
 
 The bare runtime says so in seconds. A configuration is dominated where another one, for images of the same shape and on
-no more cores, is at least as accurate and its graph clearly quicker; then its capacity cannot be higher either.
+no more cores, is at least as accurate and its graph clearly quicker; then its capacity cannot be higher either. A batch
+policy that the service would never act on, because joining requests does not pay for this graph, is another one's twin.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from service.lanes import MARGIN, QUEUEING_S
 
 CLEARLY = 1.25       # times slower, median against the other's p90
 MATTERS_US = 50.0    # microseconds; less than that drowns in HTTP
@@ -16,6 +19,10 @@ Entry = dict[str, Any]
 
 def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
     """The reason why an entry cannot win, naming who is better; None where nobody is, or nothing is known."""
+    if twin := _twin(entry, entries):
+        alone, joined = entry["forward_us"]["p50"], entry["forward_us"]["joined"]
+        return (f"the same as {twin['label']}: joining requests does not pay for it ({alone:.0f} µs for an image "
+                f"alone, {joined:.0f} µs in the best batch), so the service never joins any")
     for other in entries:
         if other is not entry and not other["unavailable"] and _better(other, entry):
             ours, theirs = entry["forward_us"]["p50"], other["forward_us"]["p50"]
@@ -30,8 +37,22 @@ def _better(other: Entry, entry: Entry) -> bool:
     ours, theirs = entry["forward_us"]["p50"], other["forward_us"]["p90"]
     return bool(
         other["image_shape"] == entry["image_shape"]
+        and other["device"] in (entry["device"], "cpu")  # a GPU costs more than none
         and other["cores"] <= entry["cores"]
         and other["card_accuracy"]["top1"] >= entry["card_accuracy"]["top1"]
         and ours > CLEARLY * theirs
         and ours - theirs > MATTERS_US
     )
+
+
+def _twin(entry: Entry, entries: list[Entry]) -> Entry | None:
+    """The configuration that does the same with the usual policy, where the policy makes no difference."""
+    forward = entry["forward_us"]
+    if entry["usual_policy"] or not forward or forward.get("joined") is None:
+        return None
+    saved = forward["p50"] - forward["joined"]
+    if saved > max(1e6 * QUEUEING_S, (1 - MARGIN) * forward["p50"]):  # as `service.lanes.Curve.pays` decides it
+        return None
+    same = ("model", "runtime", "device", "threads", "workers")
+    return next((other for other in entries if other["usual_policy"] and not other["unavailable"]
+                 and all(other[key] == entry[key] for key in same)), None)

@@ -32,6 +32,9 @@ def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
                      + _blamed(capacity))
     elif capacity["pass_rate"] < rate:
         found.append(f"capacity {shown_bracket(capacity)} is below {rate:g}/s" + _blamed(capacity))
+    elif wish["objective"] == "energy" and energy(entry) is None:
+        why = (entry["resources"] or {}).get("energy_unknown") or "no load told it"
+        found.append(f"its energy is unknown: {why}")
     return found
 
 
@@ -66,8 +69,18 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def energy(entry: Entry) -> Interval | None:
+    """Joules per million predictions at the expected rate: the least and the most of the passes; None where unknown."""
+    known = [noted["at_rate"]["joules_per_million"] for noted in entry["passes"]
+             if noted["at_rate"] and noted["at_rate"]["joules_per_million"]]
+    return (min(known), max(known)) if known else None
+
+
 def score(entry: Entry, wish: dict[str, Any]) -> Interval:
-    """The bracket of what is to be large: requests per second, or per core-second where cost counts."""
+    """The bracket of what is to be large: requests per second, or per core-second or joule where those count."""
+    if wish["objective"] == "energy":
+        least, most = energy(entry) or (float("inf"), float("inf"))
+        return 1 / most, 1 / least
     low, high = bracket_of(entry) or (0.0, 0.0)
     share = entry["cores"] if wish["objective"] == "cost" else 1
     return low / share, high / share
@@ -82,10 +95,12 @@ def cost(entry: Entry, wish: dict[str, Any]) -> dict[str, Any] | None:
     seconds = entry["cores"] * SECONDS_PER_MILLION / low
     price = wish["price_per_hour"]
     interval = (entry["cores"] * SECONDS_PER_MILLION / high, seconds)
+    joules = energy(entry)
     return {
         "core_seconds": round(seconds, 1), "core_seconds_interval": interval,
         "money": None if price is None else seconds / 3600 * price,
         "money_interval": None if price is None else _scaled(interval, price / 3600),
+        "joules": None if joules is None else sum(joules) / 2, "joules_interval": joules,
     }
 
 

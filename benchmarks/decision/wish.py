@@ -7,9 +7,13 @@ from typing import Literal, get_args
 
 from benchmarks.capacity.probe import FULL, QUICK, Effort
 from benchmarks.capacity.slo import Slo
+from service.settings import Settings
 
-Objective = Literal["cost", "headroom"]
+Objective = Literal["cost", "energy", "headroom"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+DEFAULTS = Settings.read({})
+USUAL = f"{DEFAULTS.max_batch}:{DEFAULTS.max_wait_ms:g}"  # how the service batches when nothing is said
+MOST_PASSES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +23,16 @@ class Wish:
     slo: str                              # "p99=20ms"
     min_accuracy: float                   # 0 to 1
     rate: float                           # requests per second that are expected
-    objective: Objective = "cost"         # cost: fewest core-seconds per prediction; headroom: highest capacity
+    # cost: fewest core-seconds per prediction; energy: fewest joules, at the expected rate; headroom: highest capacity
+    objective: Objective = "cost"
     price_per_hour: float | None = None   # of one core, in whatever currency
     models: tuple[str, ...] = ("*",)
     runtimes: tuple[str, ...] = ()        # empty: all that work here
     threads: tuple[int, ...] = (1,)
     workers: tuple[int, ...] = (1,)
+    devices: tuple[str, ...] = ()         # empty: cpu, and cuda where there is a GPU
+    batching: tuple[str, ...] = (USUAL,)  # most images in a call[:milliseconds waited for them]
+    passes: int = 2                       # times through all configurations, every other one in reverse
     root: str = "models"
     body: str = "png"
     seed: int = 0
@@ -37,6 +45,10 @@ class Wish:
             raise ValueError(f"--min-accuracy {self.min_accuracy} is not between 0 and 1")
         if not self.rate > 0:
             raise ValueError(f"--rate {self.rate} is not above 0")
+        if not 1 <= self.passes <= MOST_PASSES:
+            raise ValueError(f"--passes {self.passes} is not from 1 to {MOST_PASSES}")
+        for policy in self.batching:
+            read_policy(policy)
 
     @property
     def limit(self) -> Slo:
@@ -47,3 +59,10 @@ class Wish:
     def effort(self) -> Effort:
         """How much each probe sends."""
         return QUICK if self.screening else FULL
+
+
+def read_policy(text: str) -> tuple[int, float]:
+    """`32`, or `32:2` for batches of up to 32 that wait 2 ms; ValueError outside of what the service allows."""
+    batch, _, wait = text.partition(":")
+    settings = Settings.read({"WEIGHBRIDGE_MAX_BATCH": batch or "none", "WEIGHBRIDGE_MAX_WAIT_MS": wait or "0"})
+    return settings.max_batch, settings.max_wait_ms

@@ -13,7 +13,7 @@ INSTALL = "nvidia-ml-py is not installed, so the GPU's own figures are unknown; 
 
 @lru_cache(maxsize=1)
 def no_gpu() -> str | None:
-    """Why nothing can run on CUDA here; None where a driver shows a GPU. Only an opened session is proof that it can."""
+    """Why nothing can run on CUDA here; None where a driver shows a GPU: only an opened session is proof."""
     if DRIVER.is_dir() and any(DRIVER.iterdir()):
         return None
     return "no NVIDIA GPU is here (the driver shows none)"

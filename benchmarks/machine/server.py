@@ -118,6 +118,16 @@ def serving(
             stop(process)
 
 
+@contextmanager
+def given_or_fresh(given: Server | None, **options: Any) -> Iterator[Server]:
+    """`given` as it is, or else a fresh one as `serving` starts it, so that nobody inherits memory or caches."""
+    if given is not None:
+        yield given
+        return
+    with serving(**options) as fresh:
+        yield fresh
+
+
 def post(server: Reachable, path: str, *, timeout: float = 120, **content: Any) -> Any:
     """POST (`json=`, or `content=` with `headers=`); ServerError unless it answers 200."""
     return _asked(server, "POST", path, timeout=timeout, **content)

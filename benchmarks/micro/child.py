@@ -16,7 +16,8 @@ class MicroError(RuntimeError):
 
 
 def run_micro(
-    settings: Settings, output: Path, *, log: Path, cores: tuple[int, ...], only: str | None = None
+    settings: Settings, output: Path, *, log: Path, cores: tuple[int, ...], only: str | None = None,
+    device: str = "cpu",
 ) -> None:
     """Write pytest-benchmark's JSON file, with the raw timings, to `output`; `only` selects tests as pytest's -k."""
     unfinished = output.with_suffix(".unfinished")
@@ -26,6 +27,7 @@ def run_micro(
         "--benchmark-min-rounds=50", "--benchmark-disable-gc", "--benchmark-warmup=on",
         "--benchmark-warmup-iterations=200", "--benchmark-quiet",
         f"--weigh-root={settings.root}", f"--weigh-runtime={settings.runtime}", f"--weigh-threads={settings.threads}",
+        f"--weigh-device={device}",
         *(f"--weigh-model={glob}" for glob in settings.models), *(["-k", only] if only else []),
     ]
     process = start(command, log=log, cores=cores, cwd=ROOT)

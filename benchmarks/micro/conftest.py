@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError, find_contenders
@@ -21,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--weigh-model", action="append", help="glob of model names; may be repeated")
     group.addoption("--weigh-runtime", default="onnxruntime")
     group.addoption("--weigh-threads", type=int, default=1)
+    group.addoption("--weigh-device", default="cpu")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,3 +43,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     else:
         samples = {sample.shape: sample for sample in (sample_for(root, contender) for contender in found)}
         metafunc.parametrize("sample", list(samples.values()), ids=list(samples))
+
+
+def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
+    """Percentiles for whoever reads pytest-benchmark's file: it keeps every timing and reports none of them."""
+    for benchmark in output_json["benchmarks"]:
+        timings = benchmark["stats"].get("data")
+        if timings:
+            p50, p95, p99 = np.percentile(timings, (50, 95, 99)).tolist()
+            benchmark["extra_info"] |= {"p50_s": p50, "p95_s": p95, "p99_s": p99}

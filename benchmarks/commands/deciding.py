@@ -1,0 +1,101 @@
+"""`weigh`: which configuration to deploy for an objective, a rate and an accuracy."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.commands.shared import add_common, checked, command, measured, new_folder, positive, share, slo
+from benchmarks.comparison.contenders import NothingToWeighError, find_contenders
+from benchmarks.decision.configurations import left_out, matrix
+from benchmarks.decision.estimate import estimated, minutes
+from benchmarks.decision.folder import open_folder
+from benchmarks.decision.measure import measure_all
+from benchmarks.decision.publish import finish, publish
+from benchmarks.decision.wish import MOST_PASSES, OBJECTIVES, USUAL, Wish, read_policy
+from benchmarks.machine.cores import share_out
+from benchmarks.machine.energy import unknown_energy
+from benchmarks.machine.fingerprint import fingerprint
+from service.cpu import usable_cores
+from service.runtimes import RUNTIMES
+
+ALL_POLICIES = ("1", USUAL, "32:2")  # none are joined; the usual; batches that wait 2 ms
+
+
+def add_to(commands: Any) -> None:
+    """Its options."""
+    add = commands.add_parser("weigh", help="which configuration to deploy for an objective, a rate and an accuracy",
+                              epilog="exit code: 0 something fits, 1 nothing does or not everything was measured, "
+                                     "130 interrupted")
+    add.add_argument("--slo", required=True, type=slo, help="p99=20ms: response time from the intended start")
+    add.add_argument("--min-accuracy", required=True, type=share, metavar="SHARE", help="0.90; by the card")
+    add.add_argument("--rate", required=True, type=positive, help="requests per second that you expect")
+    add.add_argument("--objective", choices=OBJECTIVES, default="cost",
+                     help="cost: fewest core-seconds per prediction (default); energy: fewest joules at the expected "
+                          "rate; headroom: highest capacity")
+    add.add_argument("--price-per-hour", type=positive, metavar="P", help="of one core; shows money per million")
+    add_common(add)
+    matrix = add.add_argument_group("the matrix", "the default is short: what an axis leaves out is told in the report")
+    matrix.add_argument("--full", action="store_true", help="every axis at once: all threads and workers that there "
+                        "are cores for, batching off, usual and waiting")
+    matrix.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=[], help="default: all that work here")
+    matrix.add_argument("--devices", nargs="+", choices=("cpu", "cuda"), default=[], help="default: cpu, and cuda "
+                        "where there is a GPU")
+    matrix.add_argument("--threads", nargs="+", type=int, metavar="N", help="of the runtime (default: 1)")
+    matrix.add_argument("--workers", nargs="+", type=int, metavar="N", help="server processes (default: 1)")
+    matrix.add_argument("--batching", nargs="+", type=_policy, metavar="N[:MS]", help="most images of several requests "
+                        f"in one call, and how long to wait for them; 1: none (default: {USUAL}, as the service does)")
+    matrix.add_argument("--all", action="store_true", help="load-test also what is too inaccurate or dominated")
+    add.add_argument("--passes", type=int, choices=range(1, MOST_PASSES + 1), metavar="N", help="times through all "
+                     "configurations, every other one in reverse, each on a fresh server (default: 2; --quick: 1)")
+    add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
+    add.add_argument("--publish", action="store_true", help="copy a valid result to benchmarks/results/, for the docs")
+    add.set_defaults(do=decide)
+
+
+def decide(options: argparse.Namespace, console: Console) -> int:
+    """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured."""
+    wish = _wish(options)
+    if wish.objective == "energy" and (why := unknown_energy()):
+        raise NothingToWeighError(f"--objective energy: {why}; choose cost or headroom, or a machine that tells its "
+                                  "energy")
+    contenders, machine = find_contenders(Path(options.root), options.models), fingerprint()
+    most = max(threads * workers for threads in wish.threads for workers in wish.workers)
+    configurations = matrix(contenders, wish, max(1, len(share_out(most).server)))
+    folder = open_folder(
+        new_folder(options, "weigh-"), wish, configurations, contenders, machine=machine, cores=str(share_out(most)),
+        created=machine["at"], command=command(), left_out=left_out(contenders, wish),
+    )
+    tried = sum(why is None for why in configurations.values())
+    console.print(f"[bold]{tried} configurations[/], {minutes(estimated(tried, wish))} at most · {wish.limit} · "
+                  f"{folder.facts['cores']} · {folder.folder}")
+    for sentence in folder.facts["left_out"]:
+        console.print(f"[dim]left out: {sentence}[/]", soft_wrap=True)
+    problems = measured(lambda screen: measure_all(folder, contenders, screen), folder=folder.folder, machine=machine,
+                        console=console, finish=lambda: finish(folder, console))
+    folder.note(finished=fingerprint()["at"])
+    result = finish(folder, console)
+    if options.publish:
+        console.print(f"published: {publish(result)}; now run make readme", soft_wrap=True)
+    return 0 if result["decision"]["recommended"] and not problems else 1
+
+
+def _wish(options: argparse.Namespace) -> Wish:
+    beside = max(1, (usable_cores() or 2) - 1)  # cores that are left for the server
+    counts = tuple(sorted({1, beside})) if options.full else (1,)
+    policies = ALL_POLICIES if options.full else (USUAL,)
+    return Wish(
+        slo=options.slo, min_accuracy=options.min_accuracy, rate=options.rate, objective=options.objective,
+        price_per_hour=options.price_per_hour, models=tuple(options.models), runtimes=tuple(options.runtimes),
+        threads=tuple(options.threads or counts), workers=tuple(options.workers or counts),
+        devices=tuple(options.devices), batching=tuple(options.batching or policies),
+        passes=options.passes or (1 if options.quick else 2), root=str(options.root), body=options.body,
+        seed=options.seed, everything=options.all, screening=options.quick,
+    )
+
+
+def _policy(text: str) -> str:
+    return checked(text, read_policy)

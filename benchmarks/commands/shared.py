@@ -1,0 +1,100 @@
+"""What the subcommands have in common: kinds of options, notes about the machine, and how Ctrl-C ends them."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from benchmarks.capacity.slo import Slo
+from benchmarks.comparison.contenders import MODELS
+from benchmarks.load.payloads import ENCODERS
+from benchmarks.machine.children import ROOT
+from benchmarks.machine.fingerprint import warnings
+from benchmarks.report.screen import LiveScreen
+
+RUNS = ROOT / "benchmarks" / "runs"
+T = TypeVar("T")
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error
+    """Ctrl-C ended a measurement; the message says how to continue it."""
+
+
+def measured(
+    measure: Callable[[LiveScreen], T], *, folder: Path, machine: dict[str, Any], console: Console,
+    finish: Callable[[], object] = lambda: None,
+) -> T:
+    """What `measure` returns, with its progress on the screen; after Ctrl-C `finish` shows what there is so far."""
+    for warning in warnings(machine):
+        console.print(f"[yellow]note:[/] {warning}")
+    try:
+        with LiveScreen(console) as screen:
+            return measure(screen)
+    except KeyboardInterrupt:
+        finish()
+        raise Interrupted(f"to continue: [bold]{again(folder)}[/]") from None
+
+
+def add_common(add: argparse.ArgumentParser, *, models: bool = True) -> None:
+    """Options of everything that measures."""
+    if models:
+        add.add_argument("--models", nargs="+", default=["*"], metavar="GLOB", help="names of models; default: all")
+    add.add_argument("--root", type=Path, default=MODELS, help="folder of models and splits (default: models)")
+    add.add_argument("--body", choices=ENCODERS, default="png", help="how images travel (default: png)")
+    add.add_argument("--seed", type=int, default=0, help="of arrival times, image order and order of turns")
+    add.add_argument("--output", type=Path, help="run folder; an unfinished one is continued")
+
+
+def new_folder(options: argparse.Namespace, kind: str = "") -> Path:
+    """The folder that was asked for, or one named after now."""
+    return options.output or RUNS / time.strftime(f"{kind}%Y-%m-%dT%H-%M-%S")
+
+
+def command() -> str:
+    """What was typed."""
+    return f"python -m benchmarks {shlex.join(sys.argv[1:])}".strip()
+
+
+def again(folder: Path) -> str:
+    """The command that continues what lies in `folder`."""
+    return command() if "--output" in sys.argv else f"{command()} --output {folder}"
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    if not float(text) > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return float(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return float(text)
+
+
+def slo(text: str) -> str:
+    """`p99=20ms`."""
+    return checked(text, Slo.parse)
+
+
+def rates(text: str) -> tuple[float, ...]:
+    """`100,200`."""
+    return tuple(positive(part) for part in text.split(","))
+
+
+def checked(text: str, parse: Callable[[str], object]) -> str:
+    """`text`, where `parse` has nothing against it."""
+    try:
+        parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
