@@ -2,12 +2,18 @@
 
     python -m export fm-fast                        the best finished run of fm-fast, as ONNX and TorchScript
     python -m export 'fm000-*' --format onnx        several, by glob
+    python -m export cf003 --half                   weights stored as float16: half the bytes of the ONNX file
     python -m export --split fashion-mnist test     a labelled split, for /evaluate
+    python -m export zoo                            train what is missing, then export every recipe (make zoo)
+    python -m export bundle cf-fast                 into models/, once and within its limit
+
+Exit codes: 0 all done, 1 something was refused, 2 the command was wrong, 3 out of time, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,27 +21,44 @@ from typing import get_args
 
 from rich.console import Console
 
-from export.publish import publish
+from export.bundle import BUNDLE, bundle
+from export.finished import finished_run
+from export.publish import Published, publish
+from export.split import export_split
+from export.zoo import zoo
 from service.card import Format
-from service.splits import write_split
-from training.datasets import DATASETS, MissingDataset, load_split
+from training.datasets import MissingDataset
+from training.plan import How
 from training.recipes import RECIPES
-from training.runs import RunError, find_run
+from training.runs import Run, RunError, find_run
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Export what was asked for; 0 when all of it succeeded, 1 when something was refused, 2 for a wrong command."""
+    """Do what the command line says; returns the exit code."""
     options = parser().parse_args(arguments)
-    if options.split:
-        dataset, split = options.split
-        return export_split(dataset, split, options.to)
-    names = chosen(options.names)
+    try:
+        if options.split:
+            dataset, split = options.split
+            card, folder = export_split(dataset, split, options.to)
+            console.print(f"{card.count:,} labelled images: {folder}")
+            return 0
+        if options.names[:1] == ["zoo"]:
+            how = How(jobs=options.jobs, seconds=60 * options.max_minutes)
+            return zoo(options.names[1:], options.to, console, formats=options.format, how=how, only_plan=options.plan)
+    except KeyboardInterrupt:
+        console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
+        return 130
+    except (ValueError, MissingDataset) as error:
+        console.print(f"[red]{error}[/]")
+        return 2
+    into_bundle = options.names[:1] == ["bundle"]
+    names = chosen(options.names[1:] if into_bundle else options.names)
     if not names:
         console.print("nothing to export: give recipe names or a glob, e.g. python -m export fm-fast")
         return 2
-    refused = [name for name in names if not export_one(name, options)]
+    refused = [name for name in names if not export_one(name, options, into_bundle)]
     if refused:
         console.print(f"[red]not exported: {', '.join(refused)}[/]")
     return 1 if refused else 0
@@ -44,15 +67,23 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = argparse.ArgumentParser(prog="python -m export", description="Export finished training runs.")
-    result.add_argument("names", nargs="*", metavar="NAME", help="recipe names, globs, or all")
+    result.add_argument("names", nargs="*", metavar="NAME",
+                        help="recipe names, globs, or all; or: zoo [NAME…], bundle NAME…")
     result.add_argument(
         "--format", nargs="+", choices=get_args(Format), default=["onnx", "torchscript"], help="default: both first"
     )
-    result.add_argument("--to", type=Path, default=Path("artifacts"), metavar="ROOT", help="default: artifacts")
+    result.add_argument("--to", type=Path, default=Path("artifacts"), metavar="ROOT",
+                        help="default: artifacts; `bundle` goes to models/")
     result.add_argument("--runs", type=Path, metavar="ROOT", help="default: where training writes them")
     result.add_argument("--seed", type=int, help="this run; default: the best on validation")
-    result.add_argument("--protocol", default="clean", choices=["clean", "report"], help="default: clean")
+    result.add_argument("--protocol", choices=["clean", "report"],
+                        help="default: clean, or report where no clean run is finished")
+    result.add_argument("--half", action="store_true", help="store the ONNX file's weights as float16, gated")
     result.add_argument("--split", nargs=2, metavar=("DATASET", "SPLIT"), help="export a labelled split instead")
+    result.add_argument("--plan", action="store_true", help="zoo: only say what would be done and how long it takes")
+    result.add_argument("--jobs", type=int, metavar="N", help="zoo: training processes; default: one per core")
+    result.add_argument("--max-minutes", type=float, default=math.inf, metavar="M",
+                        help="zoo: stop training before this")
     return result
 
 
@@ -65,12 +96,12 @@ def chosen(patterns: list[str]) -> list[str]:
     return list(names)
 
 
-def export_one(name: str, options: argparse.Namespace) -> bool:
+def export_one(name: str, options: argparse.Namespace, into_bundle: bool = False) -> bool:
     """Export one recipe's run; says what happened and whether it worked."""
     try:
-        run = find_run(name, root=options.runs, seed=options.seed, protocol=options.protocol)
+        run = _run(name, options)
         console.print(f"[bold]{name}[/] from {run.folder}")
-        done = publish(run, options.to, formats=options.format, say=lambda line: console.print(f"  {line}"))
+        done = _publish(run, options, into_bundle)
     except (RunError, MissingDataset, ValueError) as error:
         console.print(f"  [red]refused:[/] {error}")
         return False
@@ -78,24 +109,19 @@ def export_one(name: str, options: argparse.Namespace) -> bool:
     return True
 
 
-def export_split(dataset: str, split: str, root: Path) -> int:
-    """Write a labelled split under `root/splits`, with the data set's own facts in its card."""
-    if dataset not in DATASETS:
-        console.print(f"unknown data set {dataset!r}; known are {', '.join(DATASETS)}")
-        return 2
-    try:
-        data = load_split(dataset, split)
-    except (MissingDataset, ValueError) as error:
-        console.print(str(error))
-        return 2
-    facts = DATASETS[dataset]
-    folder = root / "splits" / f"{dataset}-{split}"
-    card = write_split(
-        folder, data.images, data.labels.astype("uint8"),
-        dataset=dataset, split=split, classes=facts.classes, licence=facts.licence,
-    )
-    console.print(f"{card.count:,} labelled images: {folder}")
-    return 0
+def _run(name: str, options: argparse.Namespace) -> Run:
+    if options.protocol is None and options.seed is None and (run := finished_run(name, options.runs)) is not None:
+        return run
+    return find_run(name, root=options.runs, seed=options.seed, protocol=options.protocol or "clean")
+
+
+def _publish(run: Run, options: argparse.Namespace, into_bundle: bool) -> Published:
+    def say(line: str) -> None:
+        console.print(f"  {line}")
+
+    if into_bundle:
+        return bundle(run, BUNDLE, half=options.half, say=say)
+    return publish(run, options.to, formats=options.format, half=options.half, say=say)
 
 
 if __name__ == "__main__":

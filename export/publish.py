@@ -20,7 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from export.accuracy import measure_accuracy
-from export.golden import write_golden
+from export.golden import COUNT as GOLDEN_IMAGES
+from export.golden import clouds, write_golden
+from export.half import round_weights, store_file_as_half
 from export.parity import check_parity
 from export.provenance import made_by, training_facts
 from export.to_onnx import to_onnx
@@ -61,17 +63,23 @@ class Published:
 
 
 def publish(
-    run: Run, root: Path, *, formats: Sequence[Format], say: Callable[[str], None] = lambda _: None
+    run: Run,
+    root: Path,
+    *,
+    formats: Sequence[Format],
+    half: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Published:
     """Export `run` into `root`, as the next version of its name unless the newest already holds the same weights.
 
-    `say` receives one line per step. Raises ExportRefusedError, ParityError or ValueError; then nothing was published.
+    `half` rounds the weights to float16 and stores them so in the ONNX file. `say` receives one line per step. Raises
+    ExportRefusedError, ParityError, RoundingError or ValueError; then nothing was published.
     """
     if not formats or "onnx" not in formats:
         raise ValueError("formats must include onnx: the card's accuracy is measured on it")
     facts = training_facts(run)
     newest = newest_version(root / run.recipe.name)
-    if newest is not None and _same(newest[1], facts, formats):
+    if newest is not None and _same(newest[1], facts, formats, half):
         return Published(folder=newest[0], card=newest[1], existed=True)
 
     family = root / run.recipe.name
@@ -82,7 +90,7 @@ def publish(
         # Named as the final folder, so that the card can be read back and verified where it lies.
         folder = staging / family.name / str(version)
         folder.mkdir(parents=True)
-        card = _build(run, folder, version, formats, facts, say)
+        card = _build(run, folder, version, formats, half, facts, say)
         folder.chmod(0o755)
         final = family / str(version)
         folder.rename(final)
@@ -105,8 +113,10 @@ def _versions(family: Path) -> list[Path]:
     return [folder for folder in family.iterdir() if is_version_folder(folder)] if family.is_dir() else []
 
 
-def _same(card: ModelCard, facts: dict[str, object], formats: Sequence[Format]) -> bool:
+def _same(card: ModelCard, facts: dict[str, object], formats: Sequence[Format], half: bool) -> bool:
     have = {file.format for file in card.files}
+    if ("rounding" in card.training) != half:
+        return False
     return card.training.get("weights_sha256") == facts["weights_sha256"] and set(formats) <= have
 
 
@@ -115,6 +125,7 @@ def _build(
     folder: Path,
     version: int,
     formats: Sequence[Format],
+    half: bool,
     facts: dict[str, object],
     say: Callable[[str], None],
 ) -> ModelCard:
@@ -123,6 +134,10 @@ def _build(
     network.load_state_dict(run.load_weights())
     module = Wrapped(network, *recipe.normalization).eval()
     images = load_split(recipe.dataset, "train").images[:PROBE_IMAGES]
+    if half:
+        rounding = round_weights(module, run)
+        facts = facts | {"rounding": rounding.to_dict()}
+        say(f"float16 weights: {rounding.agreement:.2%} of {rounding.images:,} answers on {rounding.on} unchanged")
 
     def eager(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.no_grad():
@@ -133,6 +148,8 @@ def _build(
     for format in formats:  # noqa: A001 - the card's own word for it
         path = folder / FILES[format]
         _write(format, module, torch.from_numpy(images[:2].copy()), path, metadata(run, version, data.classes))
+        if half and format == "onnx":
+            store_file_as_half(path)
         parity = check_parity(eager, path, format=format, runtime=RUNTIME_FOR[format], images=images)
         say(f"{format}: {path.stat().st_size / 1000:,.0f} kB, within {parity.max_abs_diff:.1e} of eager")
         files.append(
@@ -155,7 +172,7 @@ def _build(
         input=InputSpec(height=data.height, width=data.width, channels=data.channels),
         classes=data.classes,
         files=tuple(files),
-        golden=write_golden(folder, eager, images),
+        golden=write_golden(folder, eager, images if data.shareable else clouds(GOLDEN_IMAGES, data.shape)),
         parity=tuple(parities),
         score=score,
         recipe=recipe.to_dict(),

@@ -152,11 +152,10 @@ def _probe(names: list[str], console: Console) -> int:
         raise ValueError("probe which recipes? python -m training probe NAME…")
     measured = []
     for recipe in map(on_data_at_hand, select(names)):
-        console.print(f"{recipe.name}: a few steps in every precision and format …", highlight=False)
-        measured.append(probing.measure(recipe))
-        found = measured[-1]
-        console.print(f"  {found['step_ms']:.0f} ms per step of {found['images_per_step']} images: {found['steps']:,} "
-                      f"steps take at least {spoken(found['seconds'])}", highlight=False)
+        measured.append(found := probing.measure(recipe))
+        console.print(f"{recipe.name}: {found['step_cpu_ms']:.0f} ms of CPU for a step of {found['images_per_step']} "
+                      f"images, {found['execution']}; {found['steps']:,} steps take about "
+                      f"{spoken(found['seconds'])} of one core", highlight=False)
     console.print(f"{probing.keep(files.FOLDER, measured)}; python -m training results puts them into the table",
                   highlight=False)
     return 0

@@ -49,6 +49,7 @@ class Dataset:
     std: tuple[float, ...]
     sizes: dict[str, int]                                       # images per split
     licence: str
+    shareable: bool                                             # whether the licence lets us hand images on
     folders: tuple[str, ...]                                    # names its files are found under
     read: Callable[[Path, str, tuple[str, ...]], Arrays | None]  # (place, split, classes); None: not there
     ways: tuple[str, str, str]                                  # three ways to get it
@@ -65,7 +66,7 @@ CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 DATASETS: dict[str, Dataset] = {
     "fashion-mnist": Dataset(
         height=28, width=28, channels=1, classes=FASHION, mean=(0.2860,), std=(0.3530,),
-        sizes={"train": 60_000, "test": 10_000}, licence="MIT",
+        sizes={"train": 60_000, "test": 10_000}, licence="MIT", shareable=True,
         folders=("fashion-mnist", "FashionMNIST/raw"), read=idx.read,
         ways=(
             "python -m training --download fashion-mnist",
@@ -75,7 +76,7 @@ DATASETS: dict[str, Dataset] = {
     ),
     "cifar10": Dataset(
         height=32, width=32, channels=3, classes=CIFAR, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616),
-        sizes={"train": 50_000, "test": 10_000}, licence="not stated; cite Krizhevsky 2009",
+        sizes={"train": 50_000, "test": 10_000}, licence="not stated; cite Krizhevsky 2009", shareable=False,
         folders=("cifar-10-batches-py", "cifar-10-batches-bin", "cifar10"), read=cifar.read,
         ways=(
             "python -m training --download cifar10",
@@ -85,7 +86,7 @@ DATASETS: dict[str, Dataset] = {
     ),
     "cifar10-jpeg": Dataset(
         height=32, width=32, channels=3, classes=CIFAR, mean=(0.4913, 0.4821, 0.4465), std=(0.2452, 0.2428, 0.2606),
-        sizes={"train": 50_000, "test": 10_000}, licence="not stated; cite Krizhevsky 2009",
+        sizes={"train": 50_000, "test": 10_000}, licence="not stated; cite Krizhevsky 2009", shareable=False,
         folders=("cifar10", "cifar10-jpeg", "cifar10-jpeg.zip", "cifar10/cifar10-jpeg.zip"), read=jpeg.read,
         ways=(
             "put cifar10-jpeg.zip (train/<class>/0001.jpg ...) into $WEIGHBRIDGE_DATA",

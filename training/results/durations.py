@@ -1,8 +1,9 @@
-"""How long one run of a recipe takes: as a committed result has it, else from the probe's step times, else unknown.
+"""How long one run of a recipe takes: as a committed result has it, else from measured step times, else unknown.
 
     python -m training probe fm001-mixer       measure steps here and commit them to probes.json
 
-A probe's figure is a lower bound: the shortest step it saw, times the steps of a whole run, with no scoring in it.
+What follows from steps is of one core: the CPU time of the shortest, times the steps of a whole run, with no
+scoring in it.
 Torch-free; the command that measures is not.
 """
 
@@ -22,15 +23,15 @@ PROBES = "probes.json"
 
 @dataclass(frozen=True)
 class Duration:
-    """Seconds of one run and the CPU or GPU they were measured on; `whole`: of a whole run, not of a few steps."""
+    """Seconds of one run, and the machine; not `whole`: of one core, worked out from single steps."""
 
     seconds: float
     machine: str
     whole: bool
 
     def __str__(self) -> str:
-        """`about 3 minutes`, or `at least 2 hours` where only steps were measured."""
-        return f"{'about' if self.whole else 'at least'} {spoken(self.seconds)}"
+        """`about 3 minutes`, or `about 2 hours of one core` where only steps were measured."""
+        return f"about {spoken(self.seconds)}" if self.whole else f"about {spoken(self.seconds)} of one core"
 
 
 def duration(recipe: Recipe, results: Iterable[dict[str, Any]], probes: Iterable[dict[str, Any]]) -> Duration | None:

@@ -1,38 +1,59 @@
-"""The step times of recipes that nobody has run here yet, measured and kept: why a row of the table is empty."""
+"""The step times of recipes that nobody has run here yet, measured and kept: why a row of the table is empty.
+
+Measured is the CPU time of single steps on one core, the shortest of a few: whatever else the machine does lengthens
+the wall time of a step and leaves its CPU time alone.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from training import provenance
 from training.atomic import write_atomically
-from training.datasets import DATASETS
-from training.execution import choose
-from training.probe import probe
+from training.batches import Batches
+from training.datasets import DATASETS, load_split
+from training.execution import choose, described
+from training.learner import Learner
 from training.recipe import Recipe
 from training.results.durations import PROBES, read_probes
 
+STEPS = 4  # the first warms up
+
 
 def measure(recipe: Recipe) -> dict[str, Any]:
-    """Probe `recipe` on this machine; `seconds` is what all its steps take, without scoring. MissingDataset."""
-    found = probe(recipe, choose(recipe))
-    step_ms = found.record["candidates"][0]["step_ms"] / found.record["speedup"]  # of the execution that was chosen
+    """Time a few steps of `recipe`; `seconds` is what all steps of a run take on one core, without scoring.
+
+    Raises MissingDataset.
+    """
+    execution = choose(recipe, device="cpu", threads=1)
+    execution.apply()
+    train = load_split(recipe.dataset, "train")
+    count = min(len(train.labels), STEPS * recipe.batch_size)
+    batches = Batches(train.images[:count], train.labels[:count], recipe, seed=0, device=execution.torch_device)
     images = DATASETS[recipe.dataset].sizes["train"] - recipe.validation
     steps = recipe.epochs * math.ceil(recipe.fraction * images / recipe.batch_size)
+    learner = Learner(recipe, execution, seed=0, steps=steps)
+    learner.begin_epoch(0, 0)
+    order, times = batches.order(0), []
+    for number in range(STEPS):
+        started = time.process_time()
+        learner.step(*batches.load(order, 0, number % len(batches)))
+        times.append(time.process_time() - started)
+    step_s = min(times[1:])
     return {
         "recipe": recipe.name,
         "fingerprint": recipe.fingerprint,
         "dataset": recipe.dataset,
-        "device": found.execution.device,
-        "execution": found.record["chosen"],
-        "step_ms": round(step_ms, 2),
-        "images_per_step": found.record["images_per_step"],
+        "execution": described(execution),
+        "step_cpu_ms": round(1000 * step_s, 2),
+        "images_per_step": min(count, recipe.batch_size),
         "steps": steps,
-        "seconds": round(steps * step_ms / 1000),
+        "seconds": round(steps * step_s),
         "machine": provenance.machine(),
         "versions": provenance.versions(),
         "commit": provenance.commit(),

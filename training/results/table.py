@@ -44,7 +44,7 @@ def _not_run(recipe: Recipe, probes: list[dict[str, Any]]) -> dict[str, str]:
     known = duration(recipe, (), probes)
     if known is None:
         return row(recipe, word=NOT_RUN, reason=NOT_RUN)
-    why = f"{NOT_RUN}: one run takes {known} on {known.machine}, by the step times measured there"
+    why = f"{NOT_RUN}: one run takes {known} ({known.machine}), by the step times measured there"
     return row(recipe, word=f"{NOT_RUN}: {known}", reason=why)
 
 
