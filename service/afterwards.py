@@ -1,20 +1,24 @@
 """What is told about a request after its answer has gone: the access log, and spans where tracing is on.
 
-Nobody waits for it: the event loop only appends to a list, and a thread of its own empties that ten times a second,
-writing all lines at once. Where requests come faster than they can be told, the newest are dropped and counted, never
-delayed. With the access log off and no exporter configured there is no thread and no list.
+Nobody waits for it: once the answer is on its way the event loop makes the line (3 us) and appends it to a list, and a
+thread of its own empties that ten times a second, writing all lines at once. The thread does not make the lines: while
+it did, it kept the interpreter for milliseconds at a time, and every request of that moment waited. Where requests come
+faster than they can be told, the newest are dropped and counted, never delayed. With the access log off and no exporter
+configured there is no thread and no list.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
+
+import orjson
 
 from service.settings import Settings
 from service.tracing import spans
@@ -26,13 +30,14 @@ logger = logging.getLogger("weighbridge")
 
 
 class Account(NamedTuple):
-    """One finished request. Times in nanoseconds; `ended_ns` since 1970."""
+    """One finished request. Times in nanoseconds; `ended_ns` since 1970. `line` is its line of the access log."""
 
     ended_ns: int
     visit: Visit
     method: str
     route: str
     path: str
+    line: bytes = b""
 
 
 Teller = Callable[[Sequence[Account]], None]
@@ -41,8 +46,9 @@ Teller = Callable[[Sequence[Account]], None]
 class Afterwards:
     """Takes accounts on the event loop, tells them in a thread."""
 
-    def __init__(self, tellers: Sequence[Teller], dropped: Callable[[], None]) -> None:
+    def __init__(self, tellers: Sequence[Teller], dropped: Callable[[], None], *, lines: bool = False) -> None:
         self._tellers = tellers
+        self._lines = lines
         self._dropped = dropped
         self._accounts: deque[Account] = deque()
         self._stop = threading.Event()
@@ -53,7 +59,8 @@ class Afterwards:
         if len(self._accounts) >= MOST:
             self._dropped()
             return
-        self._accounts.append(Account(time.time_ns(), visit, method, route, path))
+        account = Account(time.time_ns(), visit, method, route, path)
+        self._accounts.append(account._replace(line=line(account)) if self._lines else account)
         if self._thread is None:  # late, so that an application which only exists starts none
             self._thread = threading.Thread(target=self._run, name="afterwards", daemon=True)
             self._thread.start()
@@ -86,23 +93,23 @@ def afterwards(settings: Settings, dropped: Callable[[], None]) -> Afterwards | 
     tellers: list[Teller] = [write_lines] if settings.access_log else []
     if exporter is not None:
         tellers.append(exporter)
-    return Afterwards(tellers, dropped) if tellers else None
+    return Afterwards(tellers, dropped, lines=settings.access_log) if tellers else None
 
 
 def write_lines(accounts: Sequence[Account]) -> None:
     """A JSON object per line on standard output."""
-    sys.stdout.write("".join(map(line, accounts)))
+    sys.stdout.write(b"".join([account.line for account in accounts]).decode())
     sys.stdout.flush()
 
 
-def line(account: Account) -> str:
+def line(account: Account) -> bytes:
     """One line of the access log. `ms` has the stages of Server-Timing."""
     visit = account.visit
     sent = visit.sent.get(b"content-length", b"")
-    stages = {stage: round(ns / 1e6, 3) for stage, ns in visit.watch.ns.items() if ns}
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(account.ended_ns // 10**9))
-    return json.dumps({
-        "at": f"{at}.{account.ended_ns // 10**6 % 1000:03}Z",
+    us = [(ns + 500) // 1000 for ns in visit.watch.ns.values()]
+    stages = {stage: each / 1000 for stage, each in zip(visit.watch.ns, us, strict=True) if each}
+    return orjson.dumps({
+        "at": f"{_second(account.ended_ns // 10**9)}.{account.ended_ns // 10**6 % 1000:03}Z",
         "request_id": visit.id,
         "method": account.method,
         "route": account.route,
@@ -113,5 +120,10 @@ def line(account: Account) -> str:
         "images": visit.images,
         "bytes_in": int(sent) if sent.isdigit() else None,
         "bytes_out": visit.bytes_out,
-        "ms": {**stages, "total": round(sum(visit.watch.ns.values()) / 1e6, 3)},
-    }) + "\n"
+        "ms": {**stages, "total": sum(us) / 1000},
+    }, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))

@@ -81,7 +81,7 @@ def _ordered(probabilities: NDArray[np.float32], top_k: int) -> Iterable[tuple[l
         return zip(orders, [[row[index] for index in order] for row, order in zip(rows, orders, strict=True)],
                    strict=True)
     found = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
-    return zip(found.tolist(), np.take_along_axis(probabilities, found, axis=1).tolist(), strict=True)
+    return zip(found.tolist(), probabilities[np.arange(count)[:, np.newaxis], found].tolist(), strict=True)
 
 
 def _scaled(prediction: dict[str, Any], original: tuple[int, int] | None) -> dict[str, Any]:

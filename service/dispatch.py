@@ -48,7 +48,7 @@ class Dispatch:
 
     def __init__(self, settings: Settings) -> None:
         self.waiting = 0
-        self.called: Callable[[Opened, int], None] = _unheard  # hears of every call of a runtime
+        self.hearer: Callable[[Opened], Callable[[int], None]] = _nobody  # who hears of every call, per opened model
         self._threads = settings.concurrency
         self._alone = usable_cores() <= settings.workers and settings.inline_ms > 0
         self._inline_s = max(settings.inline_ms / 1000, ALONE_S if self._alone else 0.0)
@@ -77,7 +77,7 @@ class Dispatch:
                 place: other for place, other in self._lanes.items()
                 if (other.opened.card.id, other.opened.run.name) != key or other.queue
             }
-            lane = self._lanes[id(opened)] = Lane(opened, self._max_batch)
+            lane = self._lanes[id(opened)] = Lane(opened, self._max_batch, self.hearer(opened))
         return lane
 
     def keep(self, opened: Collection[Opened]) -> None:
@@ -114,7 +114,7 @@ class Dispatch:
             result = opened.run(images)
             watch.mark("infer")
             lane.curve.learn(count, (time.perf_counter_ns() - began) / 1e9)
-            self.called(opened, count)
+            lane.called(count)
             return result
         if len(lane.queue) >= self._max_waiting:
             raise self._overloaded(lane)
@@ -231,7 +231,7 @@ class Dispatch:
     ) -> None:
         count = sum(job.count for job in batch)
         lane.curve.learn(count, (ended - started) / 1e9)
-        self.called(lane.opened, count)
+        lane.called(count)
         for job, result in zip(batch, results, strict=True):
             if job.future.done():
                 continue
@@ -320,8 +320,9 @@ class Dispatch:
         )
 
 
-def _unheard(*_: object) -> None:
-    """Nobody listens."""
+def _nobody(_: Opened) -> Callable[[int], None]:
+    """No one listens."""
+    return lambda _: None
 
 
 def _run(lane: Lane, batch: list[Job]) -> tuple[list[Any], int, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -85,12 +86,14 @@ class Job:
 
 
 class Lane:
-    """One opened model's queue, in order of arrival. `served_s` is the thread time it has had, for fairness."""
+    """One opened model's queue, in order of arrival. `served_s` is the thread time it has had, for fairness; `called`
+    hears of the images of every call."""
 
-    __slots__ = ("curve", "images", "opened", "queue", "served_s")
+    __slots__ = ("called", "curve", "images", "opened", "queue", "served_s")
 
-    def __init__(self, opened: Opened, max_batch: int) -> None:
+    def __init__(self, opened: Opened, max_batch: int, called: Callable[[int], None]) -> None:
         self.opened = opened
+        self.called = called
         self.curve = Curve(opened.image_s, max_batch)
         self.queue: OrderedDict[Job, None] = OrderedDict()
         self.images = 0  # in the queue

@@ -12,8 +12,10 @@ import secrets
 from typing import Any
 
 import uvicorn.config
+from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.cycle import Cycle
 from service.problems import MEDIA_TYPE, Problem
 from service.settings import Settings
 
@@ -28,6 +30,7 @@ class Careful(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
+        self.access_log = False  # ours says more, and is written after the answer
         self._in_head = True
         self._seen = 0  # bytes of a head that is not complete
         self._alarm: asyncio.TimerHandle | None = None
@@ -100,6 +103,7 @@ class Careful(HttpToolsProtocol):
 
 
 def install(settings: Settings) -> None:
-    """Every uvicorn server of this process that is left to choose takes `Careful`."""
+    """Every uvicorn server of this process that is left to choose takes `Careful`, whose answers are `Cycle`s."""
     Careful.head_s = settings.timeout_s
+    httptools_impl.RequestResponseCycle = Cycle  # type: ignore[misc]  # uvicorn has no other place to name it
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{Careful.__name__}"

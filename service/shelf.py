@@ -85,6 +85,8 @@ class Shelf:
         self.loaded = False
         self.reason: str | None = None  # why there is nothing to serve
         self._entries: dict[tuple[str, int], Entry] = {}  # replaced, never changed: readers hold no lock
+        self._known_as: dict[str, list[Entry]] = {}  # what `name` and `name@version` lead to, newest first
+        self._default = settings.default_model
         self._writing = threading.Lock()
         self._leaving: list[weakref.ref[Opened]] = []
 
@@ -96,7 +98,7 @@ class Shelf:
     def load(self, unwanted: Unwanted = lambda *_: False) -> None:
         """Find, verify, open and check every version with the default runtime, but those that are `unwanted`."""
         with self._writing:
-            self._entries = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
+            self._put({(entry.name, entry.version): entry for entry in _discover(self.settings.models)})
             for entry in self:
                 if unwanted(entry.name, entry.version):
                     entry.reason, entry.state = UNLOADED, "unloaded"
@@ -142,12 +144,14 @@ class Shelf:
 
     def default(self) -> str | None:
         """The name that answers when a request names none."""
-        names = sorted({entry.name for entry in self})
-        return self.settings.default_model or (PREFERRED if PREFERRED in names else next(iter(names), None))
+        return self._default
 
     def find(self, wanted: str | None) -> Entry:
         """The ready entry for `name` (its newest ready version) or `name@version`; None asks for the default."""
-        wanted = wanted or self.default()
+        wanted = wanted or self._default
+        for entry in self._known_as.get(wanted, ()) if wanted else ():
+            if entry.state == "ready":
+                return entry
         if wanted is None or not self._entries:
             raise Problem("not-ready", self.reason or STILL_LOADING, retry_after_s=None if self.reason else 1)
         name, _, version = wanted.partition("@")
@@ -207,9 +211,18 @@ class Shelf:
         old = entries.pop(key, None)
         if entry is not None:
             entries[key] = entry
-        self._entries = entries
+        self._put(entries)
         if old is not None and old is not entry:
             self._leaving += [weakref.ref(opened) for opened in old.opened.values()]
+
+    def _put(self, entries: dict[tuple[str, int], Entry]) -> None:
+        known_as: dict[str, list[Entry]] = {}
+        for _, entry in sorted(entries.items(), reverse=True):
+            known_as.setdefault(entry.name, []).append(entry)
+            known_as[entry.id] = [entry]
+        names = sorted({entry.name for entry in entries.values()})
+        self._entries, self._known_as = entries, known_as
+        self._default = self.settings.default_model or (PREFERRED if PREFERRED in names else next(iter(names), None))
 
     def _set_aside(self, entry: Entry) -> None:
         if entry.state != "unloaded":

@@ -48,7 +48,7 @@ class State:
         pool = ThreadPoolExecutor(settings.max_evaluations, thread_name_prefix="evaluation")
         shelf, book = Shelf(settings), RouteBook(settings)
         dispatch = Dispatch(settings)
-        dispatch.called = lambda opened, count: metrics.batches.labels(opened.card.id, opened.run.name).observe(count)
+        dispatch.hearer = lambda opened: metrics.batches.labels(opened.card.id, opened.run.name).observe
         state = cls(settings, shelf, dispatch, metrics, pool, book, Keeper(settings, shelf, book),
                     Shadows(shelf, metrics))
         state.keeper.changed = state.let_go

@@ -163,6 +163,6 @@ def test_a_real_server_prints_spans_and_lines_before_it_ends(models: Path, tmp_p
         process.stop()
     log = process.log.read_text()
 
-    assert '"request_id": "spanned"' in log
+    assert '"request_id":"spanned"' in log
     assert '"weighbridge.request_id": "spanned"' in log
     assert '"name": "infer"' in log
