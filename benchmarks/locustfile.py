@@ -45,7 +45,7 @@ from service.splits import FOLDER, Split
 LONGEST_ANSWER = 60.0  # seconds a stopped test waits for what is under way
 EVERY = 0.25           # seconds between two reports to locust's own statistics
 TURN = 0.0002          # seconds after which the sending thread gets the interpreter back
-PART = "weighbridge-part"
+PART, PROGRESS = "weighbridge-part", "weighbridge-progress"
 # Locust rounds to whole milliseconds below 100 ms, which makes 0.6 ms and 1.4 ms the same number.
 stats.bucket_response_time = lambda milliseconds: round(milliseconds, 2)  # type: ignore[assignment,return-value]
 
@@ -74,6 +74,7 @@ def prepare(environment: Environment, **_: Any) -> None:
         options.num_users = options.spawn_rate = max(1, options.expect_workers)  # one each, at once
         collector = Collector(environment)
         runner.register_message(PART, collector.take)
+        runner.register_message(PROGRESS, collector.hear)
         environment.events.test_start.add_listener(collector.begin)  # type: ignore[no-untyped-call]
 
 
@@ -83,6 +84,7 @@ class Collector:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._parts: dict[str, Part] = {}
+        self._said: dict[str, dict[str, float]] = {}
 
     def begin(self, **_: Any) -> None:
         """A test begins: every worker that is there gets a share, told by its place in the list of walkers."""
@@ -90,7 +92,7 @@ class Collector:
         assert options is not None
         assert isinstance(runner, MasterRunner)
         options.walkers = sorted(worker.id for worker in runner.clients.ready)
-        self._parts = {}
+        self._parts, self._said = {}, {}
         if runner.target_user_count < len(options.walkers):
             logging.error("%d workers need as many users, not %d; nothing is sent", len(options.walkers),
                           runner.target_user_count)
@@ -101,6 +103,14 @@ class Collector:
     def take(self, msg: Any, **_: Any) -> None:
         """One worker's rows."""
         self._parts[msg.node_id] = Part(unpack(msg.data["rows"]), msg.data["account"])
+
+    def hear(self, msg: Any, **_: Any) -> None:
+        """How far one worker is; told on as the sum of all."""
+        self._said[msg.node_id] = msg.data
+        if self._environment.parsed_options and self._environment.parsed_options.order:
+            every = self._said.values()
+            _print({"seconds": max(said["seconds"] for said in every)}
+                   | {key: sum(said[key] for said in every) for key in ("answered", "ok")})
 
     def _finish(self, walkers: list[str]) -> None:
         runner = self._environment.runner
@@ -152,7 +162,7 @@ class Visitor(User):
             gevent.sleep(3600)
             return
         sys.setswitchinterval(TURN)
-        check = SelfCheck(self.sender.clock, self.recorder, loud=self.order is not None)
+        check = SelfCheck(self.sender.clock, self.recorder, say=self._say)
         teller = None if self.order else gevent.spawn(self._tell)
         try:
             gevent.get_hub().threadpool.apply(self.sender.run)
@@ -189,6 +199,13 @@ class Visitor(User):
                     exception=problem, context={},
                 )
             gevent.sleep(EVERY)
+
+    def _say(self, said: dict[str, float]) -> None:
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(PROGRESS, said)
+        elif self.order:
+            _print(said)
 
     def _stop(self, **_: Any) -> None:
         self.sender.stopping = True
@@ -233,6 +250,12 @@ def _write(environment: Environment, order: Order | None, plan: Plan, part: Part
         write_facts(folder, plan, generator=part.account, server=server)
     for line in lines(Load(plan, part.rows, part.account, server)):
         sys.stderr.write(f"{line}\n")
+
+
+def _print(said: dict[str, float]) -> None:
+    """One line for the parent process."""
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
 
 
 def _end(environment: Environment) -> None:

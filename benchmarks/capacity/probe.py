@@ -63,6 +63,8 @@ class Judgement:
     dropped: int
     percentile_us: float | None  # of successful requests, at the objective's percentile
     interval_us: tuple[float, float] | None
+    good: int                    # right and within the limit
+    goodput: float               # of them per second
     blame: str | None            # why the generator, not the server, may have decided this probe
 
 
@@ -87,6 +89,7 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
     answered = rows.succeeded
     late = int(np.count_nonzero(answered.response_us > slo.limit_us))
     over = late + len(rows) - len(answered)
+    good = int(np.count_nonzero((answered.response_us <= slo.limit_us) & (answered.predicted == answered.label)))
     stopped = bool(load.generator.get("stopped_early"))
     # A queue that still grows when the load begins would grow beyond any limit, had the load been longer.
     drifting = (finding := never_steady(load)) is not None and finding.invalid
@@ -98,7 +101,7 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
         late=late, failed=rows.count(FAILED), timeouts=rows.count(TIMEOUT), dropped=rows.count(DROPPED),
         percentile_us=float(np.percentile(answered.response_us, slo.percentile)) if len(answered) else None,
         interval_us=latency_interval(answered.response_us, slo.percentile) if len(answered) else None,
-        blame=_blame(load, slo, passed=passed),
+        good=good, goodput=round(good / load.plan.seconds, 2), blame=_blame(load, slo, passed=passed),
     )
 
 

@@ -180,7 +180,19 @@ def lost_workers(load: Load) -> Finding | None:
                    "rows", "read the log of that worker, and send the load again")
 
 
+def unstable_answers(load: Load) -> Finding | None:
+    """One image, several answers: what comes back depends on who else was asking."""
+    answered = load.rows.succeeded
+    pairs = np.unique(np.stack([answered.image, answered.predicted], axis=1), axis=0)
+    unstable = len(pairs) - len(np.unique(answered.image))
+    if not unstable:
+        return None
+    return Finding("unstable-answers", f"{unstable} images were answered in more than one way within one load",
+                   "ask for them one at a time: where the answer depends on the batch, the batch mixes something up",
+                   invalid=False)
+
+
 CHECKS: tuple[Callable[[Load], Finding | None], ...] = (
     nothing_succeeded, generator_cpu, send_rate, send_lag, dropped, saturated, failures, delayed_ack,
-    few_requests, never_steady, lost_workers,
+    few_requests, never_steady, lost_workers, unstable_answers,
 )

@@ -6,6 +6,7 @@ The child is locust, which patches the standard library of whatever process impo
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -16,10 +17,12 @@ from typing import Any
 from benchmarks.load.plan import Order, Plan, write_order
 from benchmarks.load.stored import Load, facts_path, read_load, rows_path, write_facts
 from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import Reachable
+from benchmarks.machine.server import Reachable, free_port
 
 LOCUSTFILE = ROOT / "benchmarks" / "locustfile.py"
-SLACK = 60.0  # seconds beyond the plan until a generator that hangs is killed
+LOCUST = (sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--loglevel", "WARNING")
+SLACK = 60.0        # seconds beyond the plan until a generator that hangs is killed
+PER_WORKER = 5000.0  # requests per second; one process keeps its schedule well beyond that, if its core is quiet
 
 
 class GeneratorError(RuntimeError):
@@ -31,27 +34,39 @@ Progress = Callable[[dict[str, float]], None]
 
 def send(
     plan: Plan, server: Reachable, *, payloads: Path, folder: Path, cores: tuple[int, ...] = (),
-    progress: Progress = lambda _: None,
+    progress: Progress = lambda _: None, workers: int | None = None,
 ) -> Load:
-    """Send `plan` to `server`, store rows and facts in `folder`, return them. `progress` is called twice a second."""
+    """Send `plan` to `server`, store rows and facts in `folder`, return them. `progress` is called twice a second.
+
+    A rate that asks for more is split among several processes, each on a core of its own, and their rows are merged.
+    """
     order, account = folder / f"{plan.name}.order.json", folder / f"{plan.name}.generator.json"
     log = folder / "generator.log"
     account.unlink(missing_ok=True)
     facts_path(folder, plan.name).unlink(missing_ok=True)
     host, rows = server.url, rows_path(folder, plan.name)
     write_order(order, Order(plan=plan, host=host, payloads=payloads, rows=rows, facts=account))
-    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--users", "1", "--host", host,
-               "--loglevel", "WARNING", "--only-summary", "--exit-code-on-error", "0", "--order", str(order)]
-    process = start(command, log=log, cores=cores, stdout=subprocess.PIPE)
+    command = [*LOCUST, "--headless", "--users", "1", "--host", host, "--only-summary", "--exit-code-on-error", "0",
+               "--order", str(order)]
+    count = workers or workers_for(plan, cores)
+    port = free_port() if count > 1 else 0
+    several = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port), "--expect-workers",
+               str(count), "--expect-workers-max-wait", str(int(SLACK))] if count > 1 else []
+    process = start([*command, *several], log=log, cores=cores, stdout=subprocess.PIPE)
     watchdog = threading.Timer(plan.latest_end + plan.timeout + SLACK, process.kill)
     watchdog.daemon = True  # Ctrl-C may strike before `finally` is armed; the timer must not keep us from ending
+    helpers: list[subprocess.Popen[str]] = []
     try:
         watchdog.start()
+        for k in range(count if count > 1 else 0):
+            helpers.append(start([*LOCUST, "--worker", "--master-port", str(port)], log=log,  # noqa: PERF401 - must be
+                                 cores=cores[k % len(cores):][:1] if cores else ()))  # known one by one to be stopped
         used = _follow(process, server, progress)
         code = process.wait()
     finally:
         watchdog.cancel()
-        stop(process)
+        for child in (process, *helpers):
+            stop(child)
     if code != 0 or not account.exists():
         raise GeneratorError(f"the load generator ended with code {code} and no result; {log} ends with\n"
                              f"{last_lines(log)}")
@@ -60,6 +75,13 @@ def send(
     account.unlink()
     write_facts(folder, plan, generator=said, server=used)
     return read_load(folder, plan.name)
+
+
+def workers_for(plan: Plan, cores: tuple[int, ...]) -> int:
+    """How many processes send: more than one only where the rate asks for it and every one has a core to itself."""
+    if plan.arrival == "closed" or plan.rate is None:
+        return 1
+    return max(1, min(len(cores), math.ceil(plan.rate / PER_WORKER)))
 
 
 def _follow(process: subprocess.Popen[str], server: Reachable, progress: Progress) -> dict[str, Any]:

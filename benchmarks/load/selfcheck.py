@@ -1,18 +1,16 @@
 """The generator watches itself: a load from a generator that ran out of breath measures the generator.
 
-Runs as a greenlet beside the thread that sends, samples this process every half second once the warm-up is over, and
-prints one JSON line of progress for the parent.
+Runs as a greenlet beside the thread that sends, and samples this process every half second once the warm-up is over.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
 import socket
-import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -26,11 +24,13 @@ ENGINE = f"locust {version('locust')}, raw sockets"
 
 
 class SelfCheck:
-    """CPU share of this process (1.0 is one core), sampled from the end of the warm-up until sending ends."""
+    """CPU share of this process (1.0 is one core), sampled from the end of the warm-up until sending ends.
 
-    def __init__(self, clock: Clock, recorder: Recorder, *, loud: bool) -> None:
-        self._clock, self._recorder = clock, recorder
-        self._loud = loud
+    `say` is told at every sample how far the load is: seconds, and how many requests have ended, well or not.
+    """
+
+    def __init__(self, clock: Clock, recorder: Recorder, *, say: Callable[[dict[str, float]], None]) -> None:
+        self._clock, self._recorder, self._say = clock, recorder, say
         self._cpu: list[float] = []
         self._watcher = gevent.spawn(self._watch)
 
@@ -59,7 +59,4 @@ class SelfCheck:
             now_cpu, now_wall = time.process_time(), time.perf_counter()
             self._cpu.append((now_cpu - cpu) / (now_wall - wall))
             cpu, wall = now_cpu, now_wall
-            if self._loud:
-                said = {"seconds": self._clock.now() / 1e6, "answered": len(self._recorder), "ok": self._recorder.ok}
-                sys.stdout.write(json.dumps(said) + "\n")
-                sys.stdout.flush()
+            self._say({"seconds": self._clock.now() / 1e6, "answered": len(self._recorder), "ok": self._recorder.ok})

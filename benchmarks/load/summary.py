@@ -35,6 +35,7 @@ def summarise(load: Load) -> dict[str, Any]:
         "timeouts": rows.count(TIMEOUT),
         "dropped": rows.count(DROPPED),
         "warmup_excluded": len(load.rows) - len(rows),
+        "warmup_seconds": round(load.begins, 3),
         "peak_in_flight": peak_in_flight(rows),
         "throughput": _throughput(answered, begin, end),
         "service_us": latency(answered.service_us),
@@ -42,10 +43,12 @@ def summarise(load: Load) -> dict[str, Any]:
         "send_lag_us": percentiles(histogram(answered.lag_us), (50, 99)) if plan.arrival != "closed" else None,
         "stages_ms": _stages(answered),
         "accuracy": accuracy(answered),
+        "goodput": goodput(load),
         "generator_cpu": round(float(np.mean(load.generator["cpu"])), 3) if load.generator["cpu"] else None,
         "server_cpu": load.server["cpu"],
         "server_rss_bytes": load.server["rss_bytes"],
         "engine": load.generator["engine"],
+        "generators": load.generator.get("workers"),
         "validity": validity(audit(load)),
     }
 
@@ -77,7 +80,7 @@ def peak_in_flight(rows: Rows) -> int:
 
 def _window(load: Load) -> tuple[float, float]:
     """Seconds between which things were measured; a closed load may have gone on for its minimum of requests."""
-    begin, end = load.plan.warmup, load.plan.warmup + load.plan.seconds
+    begin, end = load.begins, load.ends
     if load.plan.arrival == "closed" and len(load.rows):
         end = max(end, float(load.rows.sent.max()) / 1e6)
     return begin, end
@@ -95,6 +98,20 @@ def accuracy(*answered: Rows) -> dict[str, Any]:
     correct, n = int(np.count_nonzero(right)), len(right)
     interval = wilson(round(images * correct / n), images) if n else (0.0, 1.0)
     return {"correct": correct, "n": n, "images": images, "top1": correct / n if n else None, "interval": interval}
+
+
+def goodput(load: Load) -> dict[str, Any] | None:
+    """Right answers within the objective, per second and as a share of all requests; None where there is no objective.
+
+    What came late, wrong or not at all is no good to whoever asked, and shares a denominator with what did.
+    """
+    limit, rows = load.plan.limit_us, load.rows.measured
+    if limit is None or not len(rows):
+        return None
+    answered, (begin, end) = rows.succeeded, _window(load)
+    good = int(np.count_nonzero((answered.predicted == answered.label) & (answered.response_us <= limit)))
+    return {"good": good, "share": good / len(rows), "interval": wilson(good, len(rows)), "limit_us": limit,
+            "per_second": round(good / (end - begin), 2)}
 
 
 def _stages(answered: Rows) -> dict[str, float]:

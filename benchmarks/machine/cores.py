@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+MORE_GENERATORS = 3  # processes beside the first; a rate seldom needs even one of them
+
 
 @dataclass(frozen=True)
 class Cores:
@@ -25,17 +27,19 @@ class Cores:
             return "not pinned: this system has no scheduler affinity"
         if not self.apart:
             return f"server and generator share core {self.server[0]}"
-        return f"server on core {', '.join(map(str, self.server))}, generator on core {self.generator[0]}"
+        server, generator = (", ".join(map(str, cores)) for cores in (self.server, self.generator))
+        return f"server on core {server}, generator on core {generator}"
 
 
 def share_out(server_cores: int = 1, usable: set[int] | None = None) -> Cores:
-    """The generator gets the last usable core, the server the first `server_cores` of the others."""
+    """The server gets the first `server_cores`, the generator the last core, and up to three more that nobody needs."""
     if usable is None:
         if not hasattr(os, "sched_getaffinity"):
             return Cores((), ())
         usable = os.sched_getaffinity(0)
     *others, last = sorted(usable)
-    return Cores(tuple(others[:server_cores]) or (last,), (last,))
+    spare = others[server_cores:][-MORE_GENERATORS:]
+    return Cores(tuple(others[:server_cores]) or (last,), (*spare, last))
 
 
 @contextmanager

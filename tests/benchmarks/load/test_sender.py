@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import pytest
 
 from benchmarks.load.payloads import Payloads
 from benchmarks.load.plan import Plan

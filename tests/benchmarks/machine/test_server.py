@@ -54,6 +54,8 @@ def test_stopping_takes_the_grandchildren_along(tmp_path: Path, alive: Callable[
 def test_server_and_generator_get_cores_of_their_own_where_there_are_two() -> None:
     assert (share_out(usable={0, 1}).server, share_out(usable={0, 1}).generator) == ((0,), (1,))
     assert share_out(server_cores=2, usable={1, 3, 5, 7}).server == (1, 3)
+    assert share_out(server_cores=2, usable={1, 3, 5, 7}).generator == (5, 7)
+    assert share_out(usable=set(range(64))).generator == (60, 61, 62, 63)
     assert share_out(usable={0, 1}).apart
     assert not share_out(usable={4}).apart
     assert "share core 4" in str(share_out(usable={4}))
