@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 
 from benchmarks.commands.shared import add_common, command, measured, new_folder, positive
 from benchmarks.comparison.bodies import store_bodies
-from benchmarks.comparison.contenders import Contender, find_contenders
+from benchmarks.comparison.contenders import Contender, find_contenders, with_images
 from benchmarks.comparison.run import RunError
 from benchmarks.contest.baseline import (
     BASELINES,
@@ -135,7 +135,9 @@ def _images(sides: dict[str, Side], root: Path) -> Contender:
     """The model whose labelled images are sent: that of the first side that names one."""
     named = next((side.configuration.model for side in sides.values() if side.configuration), None)
     contenders = find_contenders(root)
-    return next((contender for contender in contenders if contender.id == named), contenders[0])
+    if (held := next((contender for contender in contenders if contender.id == named), None)) is not None:
+        return held
+    return with_images(root, contenders, lambda _: None)[0]
 
 
 def _pairs(text: str) -> int:

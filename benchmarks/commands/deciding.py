@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from benchmarks.commands.shared import add_common, checked, command, measured, new_folder, positive, share, slo
-from benchmarks.comparison.contenders import NothingToWeighError, find_contenders
+from benchmarks.comparison.contenders import NothingToWeighError, find_contenders, with_images
 from benchmarks.decision.configurations import left_out, matrix
 from benchmarks.decision.estimate import estimated, minutes
 from benchmarks.decision.folder import open_folder
@@ -62,7 +61,11 @@ def decide(options: argparse.Namespace, console: Console) -> int:
     if wish.objective == "energy" and (why := unknown_energy()):
         raise NothingToWeighError(f"--objective energy: {why}; choose cost or headroom, or a machine that tells its "
                                   "energy")
-    contenders, machine = find_contenders(Path(options.root), options.models), fingerprint()
+    machine = fingerprint()
+    contenders = with_images(
+        options.root, find_contenders(options.root, options.models),
+        lambda line: console.print(f"[yellow]note:[/] {line}", soft_wrap=True),
+    )
     most = max(threads * workers for threads in wish.threads for workers in wish.workers)
     configurations = matrix(contenders, wish, max(1, len(share_out(most).server)))
     folder = open_folder(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from benchmarks.commands.shared import add_common, command, measured, new_folder, positive, rates
-from benchmarks.comparison.contenders import check_format, find_contenders
+from benchmarks.comparison.contenders import check_format, find_contenders, with_images
 from benchmarks.comparison.publish import finish, publish
 from benchmarks.comparison.run import open_run
 from benchmarks.comparison.settings import Settings
@@ -36,7 +35,10 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Weigh, then derive and report."""
-    contenders = find_contenders(Path(options.root), options.models)
+    contenders = with_images(
+        options.root, find_contenders(options.root, options.models),
+        lambda line: console.print(f"[yellow]note:[/] {line}", soft_wrap=True),
+    )
     check_format(contenders, options.runtime)
     cores, machine = share_out(options.threads), fingerprint()
     run = open_run(new_folder(options), _settings(options), contenders, machine=machine, cores=str(cores),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -69,3 +69,23 @@ def find_split(root: Path, card: ModelCard) -> Split:
         f"{card.id} takes {card.input.shape} images of {len(card.classes)} classes and no split under "
         f"{root / FOLDER} has them" + "".join(f"; {problem}" for problem in problems)
     )
+
+
+def with_images(root: Path, contenders: Sequence[Contender], say: Callable[[str], None]) -> list[Contender]:
+    """The contenders whose labelled images are under `root`; `say` gets a line, with the cure, for each of the others.
+
+    Not every data set's licence lets a repository carry its images. NothingToWeighError when no contender is left.
+    """
+    kept, reasons = [], []
+    for contender in contenders:
+        try:
+            find_split(root, contender.card)
+            kept.append(contender)
+        except NothingToWeighError as error:
+            reasons.append(str(error))
+            scored = contender.card.score
+            cure = f"python -m export --split {scored.dataset} {scored.split} --to {root}" if scored else "add a split"
+            say(f"{contender.id} is served and not weighed: its labelled images are not here; {cure}")
+    if not kept:
+        raise NothingToWeighError("; ".join(reasons))
+    return kept

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
 
-from benchmarks.comparison.contenders import Contender, find_contenders, find_split
+from benchmarks.comparison.contenders import Contender, find_contenders, find_split, with_images
 from benchmarks.comparison.publish import finish
 from benchmarks.comparison.run import open_run
 from benchmarks.comparison.settings import Settings
@@ -33,12 +33,13 @@ WEIGHED = 6  # models at most, the most accurate ones: a demonstration must not 
 def demo(root: Path, seconds: float, runs: Path, console: Console, command: str) -> int:
     """Show everything; 0 when every model answered and reproduced its card, 1 with the differences when not."""
     begun = time.monotonic()
-    contenders, cores, machine = find_contenders(root), share_out(), fingerprint()
+    served, cores, machine = find_contenders(root), share_out(), fingerprint()
+    contenders = with_images(root, served, lambda line: console.print(f"[yellow]note:[/] {line}", soft_wrap=True))
     weighed = sorted(contenders, key=_accuracy, reverse=True)[:WEIGHED]
     settings = Settings(root=str(root), seconds=seconds, micro_seconds=0, screening=True)
     for warning in warnings(machine):
         console.print(f"[yellow]note:[/] {warning}")
-    console.print(f"[bold]1. Serve[/] {len(contenders)} models on {cores}")
+    console.print(f"[bold]1. Serve[/] {len(served)} models on {cores}")
     run = open_run(runs / f"demo-{time.strftime('%Y-%m-%dT%H-%M-%S')}", settings, weighed, machine=machine,
                    cores=str(cores), created=machine["at"], command=command)
     with serving(root=root, log=run.folder / "server.log", cores=cores.server) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from toy import write_toy
 
-from benchmarks.comparison.contenders import NothingToWeighError, check_format, find_contenders, find_split
+from benchmarks.comparison.contenders import NothingToWeighError, check_format, find_contenders, find_split, with_images
 from benchmarks.comparison.publish import publish
 from benchmarks.comparison.result import derive
 from benchmarks.comparison.run import Run, RunError, open_run
@@ -127,3 +128,24 @@ def test_unknown_models_and_missing_images_are_explained(toys: Path, tmp_path: P
     write_toy(tmp_path, "lonely")
     with pytest.raises(NothingToWeighError, match="no split under"):
         find_split(tmp_path, find_contenders(tmp_path)[0].card)
+
+
+def test_a_model_without_labelled_images_is_left_out_with_the_cure_and_keeps_no_other_from_being_weighed(
+    toys: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "splits").symlink_to(toys / "models" / "splits")
+    write_toy(tmp_path, "a")
+    coloured = write_toy(tmp_path, "coloured", channels=3) / "card.json"
+    score = {"dataset": "cifar10-jpeg", "split": "test", "split_sha256": "0" * 64, "count": 2, "correct": 1,
+             "accuracy": 0.5, "low": 0.0, "high": 1.0, "runtime": "onnxruntime 1"}
+    coloured.write_text(json.dumps(json.loads(coloured.read_text()) | {"score": score}))
+    said: list[str] = []
+
+    kept = with_images(tmp_path, find_contenders(tmp_path), said.append)
+
+    assert [contender.id for contender in kept] == ["a@1"]
+    (line,) = said
+    assert line == ("coloured@1 is served and not weighed: its labelled images are not here; "
+                    f"python -m export --split cifar10-jpeg test --to {tmp_path}")
+    with pytest.raises(NothingToWeighError, match=r"coloured@1 takes \(4, 4, 3\) images"):
+        with_images(tmp_path, find_contenders(tmp_path, ["coloured"]), said.append)
