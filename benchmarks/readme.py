@@ -1,7 +1,7 @@
-"""The generated parts of the README: tables made from cards, settings and committed results, never typed.
+"""The generated parts of README and docs: tables and pictures made from cards, settings and committed results.
 
     python -m benchmarks.readme            write them (make readme)
-    python -m benchmarks.readme --check    exit 1 when the README is stale
+    python -m benchmarks.readme --check    exit 1 when any of them is stale
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; BLOCKS says which names there are.
 """
@@ -13,14 +13,23 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.comparison.publish import RESULTS
+from benchmarks.decision.pictures import PICTURES
+from benchmarks.decision.publish import PUBLISHED
+from benchmarks.decision.words import short_table
 from benchmarks.machine.children import ROOT
 from benchmarks.report.tables import caption, comparison_table
+from benchmarks.stall.publish import STALL
+from benchmarks.stall.words import stall_table
 from service.card import CARD_FILE, ModelCard, read_card
 from service.settings import table as settings_table
 
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+DRAWN = DOCS / "pictures"
+ASK = "python -m benchmarks weigh --slo p99=20ms --min-accuracy 0.85 --rate 200 --publish"
 MODELS = ROOT / "models"
 REPRODUCTION = ROOT / "training" / "results" / "reproduction.json"
 MARKED = re.compile(r"(?P<open><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
@@ -54,6 +63,43 @@ def comparison(folder: Path = RESULTS) -> str:
     return "\n\n".join(f"{comparison_table(result)}\n\n{caption(result)}" for result in results)
 
 
+def decisions(folder: Path = PUBLISHED) -> dict[str, dict[str, Any]]:
+    """The committed decisions by machine."""
+    return {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+
+
+def decision() -> str:
+    """What was decided on each machine: the sentence, the command, every configuration, and a picture."""
+    parts = []
+    for machine, result in decisions().items():
+        parts.append(f"**{result['decision']['sentence']}**\n\n```sh\n{result['decision']['command']}\n```\n\n"
+                     f"{short_table(result)}\n\n![Accuracy against capacity](docs/pictures/"
+                     f"{machine}-accuracy-capacity.svg)")
+    return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
+
+
+def curves() -> str:
+    """The tail against the rate, by machine, and what the page of the decision looks like."""
+    parts = [f"![p99 against the offered rate](pictures/{machine}-tail-rate.svg)" for machine in decisions()]
+    parts += [f"![The first screen of the page, {path.stem.removeprefix('weigh-')}](pictures/{path.name})"
+              for path in sorted(DRAWN.glob("weigh-*.webp"))]
+    return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
+
+
+def pictures() -> dict[Path, str]:
+    """Every picture that is made from a committed decision, and where it lies."""
+    made = {DRAWN / f"{machine}-{name}.svg": draw(result) for machine, result in decisions().items()
+            for name, draw in PICTURES.items()}
+    return {path: svg for path, svg in made.items() if svg is not None}
+
+
+def stall(path: Path = STALL) -> str:
+    """Stock locust beside ours on one stalling server."""
+    if not path.exists():
+        return "Not measured yet; `python -m benchmarks.stall --publish` does it in two minutes."
+    return stall_table(json.loads(path.read_bytes()))
+
+
 def reproduction(path: Path = REPRODUCTION) -> str:
     """What each report says beside what its recipe gave here. The rows are finished by `python -m training results`."""
     table = json.loads(path.read_bytes())
@@ -66,6 +112,9 @@ def reproduction(path: Path = REPRODUCTION) -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "models": models_table,
     "comparison": comparison,
+    "decision": decision,
+    "decision-curves": curves,
+    "stall": stall,
     "reproduction": reproduction,
     "settings": settings_table,
 }
@@ -77,12 +126,14 @@ def generate(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the README, or with --check only say whether it is current."""
-    written = README.read_text()
-    current = generate(written)
+    """Write README, docs and pictures, or with --check only say whether they are current."""
+    current = {path: generate(path.read_text()) for path in (README, *sorted(DOCS.glob("*.md")))} | pictures()
+    stale = [path for path, text in current.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
-        return int(written != current)
-    README.write_text(current)
+        return int(bool(stale))
+    DRAWN.mkdir(exist_ok=True)
+    for path in stale:
+        path.write_text(current[path])
     return 0
 
 

@@ -24,19 +24,19 @@ def accuracy_against_capacity(result: Result) -> Markup | None:
     if not shown:
         return None
     wish, figure = result["wish"], go.Figure()
-    frontier = _frontier([entry for _, entry in shown])
-    figure.add_scatter(x=[_middle(entry) for entry in frontier], y=[_accuracy(entry)[0] for entry in frontier],
+    best = frontier([entry for _, entry in shown])
+    figure.add_scatter(x=[middle_of(entry) for entry in best], y=[accuracy_of(entry)[0] for entry in best],
                        mode="lines", line={"color": "#8a94a3", "width": 1.5, "shape": "vh"}, name="best trade-offs",
                        hoverinfo="skip", showlegend=False)
-    rightmost = max(_middle(entry) for _, entry in shown)
+    rightmost = max(middle_of(entry) for _, entry in shown)
     for position, entry in shown:
         low, high = bracket_of(entry) or (0.0, 0.0)
-        at, below, above = _accuracy(entry)
+        at, below, above = accuracy_of(entry)
         figure.add_scatter(
-            x=[_middle(entry)], y=[at], mode="markers+text", text=[_short(entry, result)], showlegend=False,
+            x=[middle_of(entry)], y=[at], mode="markers+text", text=[short_name(entry, result)], showlegend=False,
             textposition=f"{'top' if position % 2 == 0 else 'bottom'} "
-                         f"{'left' if _middle(entry) > 0.6 * rightmost else 'right'}", cliponaxis=False,
-            error_x={"type": "data", "array": [high - _middle(entry)], "arrayminus": [_middle(entry) - low],
+                         f"{'left' if middle_of(entry) > 0.6 * rightmost else 'right'}", cliponaxis=False,
+            error_x={"type": "data", "array": [high - middle_of(entry)], "arrayminus": [middle_of(entry) - low],
                      "thickness": 1.5, "width": 5},
             error_y={"type": "data", "array": [above - at], "arrayminus": [at - below], "thickness": 1.5, "width": 5},
             marker={"size": 13, "color": colour(position), "symbol": SYMBOLS[position % len(SYMBOLS)]
@@ -63,7 +63,7 @@ def tail_against_rate(result: Result) -> Markup | None:
         x, y = [point["rate"] for point in points], [point["percentile_us"] / 1000 for point in points]
         bounds = [point["interval_us"] or (point["percentile_us"],) * 2 for point in points]
         figure.add_scatter(
-            x=x, y=y, mode="lines+markers", name=_short(entry, result),
+            x=x, y=y, mode="lines+markers", name=short_name(entry, result),
             line={"color": colour(position), "width": 2}, cliponaxis=False,
             error_y={"type": "data", "array": [high / 1000 - at for (_, high), at in zip(bounds, y, strict=True)],
                      "arrayminus": [at - low / 1000 for (low, _), at in zip(bounds, y, strict=True)],
@@ -86,30 +86,37 @@ def tail_against_rate(result: Result) -> Markup | None:
     return drawn(figure, "tail-rate", 420)
 
 
-def _frontier(entries: list[Entry]) -> list[Entry]:
+def frontier(entries: list[Entry]) -> list[Entry]:
     """Those that no other one beats in both, by capacity."""
     best, kept = -1.0, []
-    for entry in sorted(entries, key=lambda entry: (-_middle(entry), -_accuracy(entry)[0])):
-        if _accuracy(entry)[0] > best:
-            best = _accuracy(entry)[0]
+    for entry in sorted(entries, key=lambda entry: (-middle_of(entry), -accuracy_of(entry)[0])):
+        if accuracy_of(entry)[0] > best:
+            best = accuracy_of(entry)[0]
             kept.append(entry)
     return kept[::-1]
 
 
-def _short(entry: Entry, result: Result) -> str:
+def short_name(entry: Entry, result: Result) -> str:
     """The model's name, with what else tells the configurations apart."""
     runtimes = {other["runtime"] for other in result["configurations"]}
     cores = {(other["threads"], other["workers"]) for other in result["configurations"]}
+    devices = {other["device"] for other in result["configurations"]}
     more = ([entry["runtime"]] if len(runtimes) > 1 else []) + (
-        [f"{entry['threads']}×{entry['workers']}"] if len(cores) > 1 else [])
+        [f"{entry['threads']}×{entry['workers']}"] if len(cores) > 1 else []) + (
+        [entry["device"]] if len(devices) > 1 else [])
+    if not entry["usual_policy"]:
+        wait = f" wait {entry['max_wait_ms']:g} ms" if entry["max_wait_ms"] else ""
+        more.append("no batching" if entry["max_batch"] == 1 else f"batch {entry['max_batch']}{wait}")
     return " ".join([str(entry["name"]), *more])
 
 
-def _middle(entry: Entry) -> float:
+def middle_of(entry: Entry) -> float:
+    """Of the bracket, requests per second."""
     low, high = bracket_of(entry) or (0.0, 0.0)
     return (low + high) / 2
 
 
-def _accuracy(entry: Entry) -> tuple[float, float, float]:
+def accuracy_of(entry: Entry) -> tuple[float, float, float]:
+    """Percent, with its 95 % interval."""
     known = entry["card_accuracy"] or entry["accuracy"]
     return 100 * known["top1"], 100 * known["interval"][0], 100 * known["interval"][1]

@@ -54,6 +54,10 @@ class DecisionFolder:
         """The card of a model as it was when measured."""
         return ModelCard.model_validate_json((self.folder / "cards" / f"{model}.json").read_bytes())
 
+    def reference(self, model: str) -> Path:
+        """Where a model's own answers lie, without any service in between."""
+        return self.folder / f"reference-{model}.npz"
+
     def micro(self, runtime: str, threads: int, device: str) -> Path:
         """Where the timings of a bare runtime lie."""
         return self.folder / f"micro-{runtime}-t{threads}-{device}.json"

@@ -39,6 +39,7 @@ from benchmarks.load.calibration import RATES, calibrate
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
+from benchmarks.load.reference import reference
 from benchmarks.load.stored import find_load
 from benchmarks.machine.cores import Cores, share_out
 from benchmarks.machine.energy import EnergyMeter
@@ -129,6 +130,7 @@ class _Round:
         self._wish, self._one, self._server, self._cores, self._screen = folder.wish, one, server, cores, screen
         self._place, self._number = folder.place(one), number
         self._payloads = store_bodies(folder, contender, self._wish)
+        reference(contender.card, contender.folder, read_payloads(self._payloads), folder.reference(one.model))
         self._most = min(MOST, calibration["most_rate"] or RATES[0])
 
     def measure(self) -> dict[str, Any]:
@@ -165,8 +167,8 @@ class _Round:
         """The median of one request at a time."""
         effort = self._wish.effort
         single = Plan(name="single", model=self._one.model, path=self._one.path, arrival="closed",
-                      seconds=effort.warmup, warmup=effort.warmup, at_least=150 if self._wish.screening else 700,
-                      seed=self._wish.seed)
+                      seconds=effort.warmup, warmup=effort.warmup, warmup_most=10 * effort.warmup,
+                      at_least=150 if self._wish.screening else 700, seed=self._wish.seed)
         self._load(single, "one request at a time")
         stored = find_load(self._place, single)
         assert stored is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.decision import figures
 from benchmarks.decision.verdict import shown_bracket
-from benchmarks.decision.words import MARK, RULE, cells
+from benchmarks.decision.words import MARK, RULE, cells, cost_title
 from benchmarks.report import evidence
 from benchmarks.report.figures import colour
 from benchmarks.report.markup import Markup, el, join, table
@@ -41,11 +41,24 @@ def answer(result: Result) -> Markup:
     decision, wish = result["decision"], result["wish"]
     best = next((entry for entry in result["configurations"] if entry["id"] == decision["recommended"]), None)
     return join([
-        _banner(result), el("p", decision["sentence"], class_="lead"),
-        el("pre", decision["command"], class_="command") if decision["command"] else None,
-        *(el("p", el("b", "But: "), caveat, ".") for caveat in decision["caveats"]),
+        _banner(result), el("p", "Deploy" if best else "Nothing fits", class_="kicker"),
+        el("p", best["label"], class_="winner") if best else None,
+        el("p", decision["sentence"].removeprefix(f"Deploy {best['label']}: ") if best else decision["sentence"],
+           class_="lead"),
+        el("pre", decision["command"], class_="command") if best else None,
         _cards(best, wish) if best else None,
+        el("h3", "Why not another one"), el("ul", *(el("li", reason) for reason in decision["because"])),
+        *(el("p", el("b", "But: "), caveat, ".") for caveat in decision["caveats"]),
+        el("p", _held(best), class_="soft") if best else None,
     ])
+
+
+def _held(best: dict[str, Any]) -> str:
+    """What the command alone does not say."""
+    cores = best["pinned_to"]
+    held = f"with the server held to core {', '.join(map(str, cores))} (taskset -c {','.join(map(str, cores))})" \
+        if cores else "without pinning"
+    return f"Measured {held}, on fresh servers, {len(best['passes'])} times in all."
 
 
 def trade_off(result: Result) -> Markup | None:
@@ -63,11 +76,8 @@ def trade_off(result: Result) -> Markup | None:
 def ranking(result: Result) -> Markup:
     """Every configuration, and why it lost."""
     wish = result["wish"]
-    priced = wish["price_per_hour"] is not None
-    cost = join(["Cost per million,", el("br"), f"at {wish['price_per_hour']:g} per core-hour"]) if priced else \
-        join(["Core-seconds", el("br"), "per million"])
     head = ["", "Configuration", "Why not", "Accuracy, %", "Capacity, req/s",
-            join([f"{wish['slo'].split('=')[0]} at", el("br"), f"{wish['rate']:g}/s"]), "Headroom", cost]
+            join([f"{wish['slo'].split('=')[0]} at", el("br"), f"{wish['rate']:g}/s"]), "Headroom", cost_title(wish)]
     rows = []
     for position, entry in enumerate(result["configurations"]):
         label, accuracy, capacity, at_rate, headroom, price, reasons = cells(entry, wish)
@@ -78,7 +88,35 @@ def ranking(result: Result) -> Markup:
             el("span", reasons or MISSING, class_="reason"), _accuracy(accuracy), capacity.removesuffix("/s"), at_rate,
             headroom, price])
     return join([el("h2", "Every configuration, best first"), table(head, rows, text_columns=3),
-                 el("p", RULE, class_="soft")])
+                 el("p", RULE, class_="soft"),
+                 *(el("p", "Left out: ", sentence, ".", class_="soft") for sentence in result["left_out"])])
+
+
+def passes(result: Result) -> Markup | None:
+    """Each pass by itself: what was found, and when."""
+    percentile = result["wish"]["slo"].split("=")[0].strip()
+    rows = []
+    for position, entry in enumerate(result["configurations"]):
+        for noted in entry["passes"]:
+            kept = {f"rate-{probe['rate']:g}-{probe['trial'] + 1}": probe["passed"] and probe["blame"] is None
+                    for probe in (entry["capacity"] or {"probes": []})["probes"]}
+            own = [kept[name] for name in noted["probes"] if name in kept]
+            low, high = noted["bracket"]
+            at = noted["at_rate"]
+            rows.append([
+                join([el("span", class_="dot", style=f"background:{colour(position)}"), entry["label"]]),
+                f"{noted['pass']}, {noted['began'][11:16]} UTC",
+                shown_bracket({"pass_rate": low, "fail_rate": high}) if low or high else MISSING,
+                f"{own.count(True)} kept, {own.count(False)} missed" if own else MISSING,
+                f"{milliseconds(at['percentile_us'])} ms" if at else MISSING])
+    if not rows:
+        return None
+    return join([el("h2", "Pass by pass"),
+                 el("p", "Every pass has a fresh server; the order is random, and reversed in every other pass. A "
+                         "later pass tries both ends of the bracket again and goes on searching where it disagrees.",
+                    class_="soft"),
+                 table(["Configuration", "Pass, begun", "Bracket after it, req/s", "Its probes",
+                        f"{percentile} at {result['wish']['rate']:g}/s"], rows, text_columns=2)])
 
 
 def curves(result: Result) -> Markup | None:
@@ -156,11 +194,18 @@ def machine(result: Result) -> Markup:
         more["Generator alone"] = (f"{most} on schedule ({found['limited_by']}); against a server that does nothing "
                                    f"p50 {milliseconds(found['floor_p50_us'])} ms, "
                                    f"p99 {milliseconds(found['floor_p99_us'])} ms")
+    told = next((entry["resources"] for entry in result["configurations"] if entry["resources"]), None)
+    if told:
+        more["CPU energy"] = f"unknown: {told['energy_unknown']}" if told["energy_unknown"] else \
+            "by RAPL, of the whole package: the generator and idling included"
+        mib = (told["gpu_memory_bytes"] or 0) / 2**20
+        more["GPU"] = told["gpu_unknown"] or f"at most {told['gpu_utilisation'] or 0:.0%} busy, {mib:,.0f} MiB in use"
     return evidence.machine_box(result, cpus, more)
 
 
 SECTIONS: tuple[Callable[[Result], Markup | None], ...] = (
-    answer, trade_off, ranking, curves, stages, accuracies, alone, evidence.validity, machine, evidence.reproduce,
+    answer, trade_off, ranking, curves, passes, stages, accuracies, alone,
+    evidence.validity, machine, evidence.reproduce,
 )
 
 
@@ -179,6 +224,8 @@ def _cards(best: dict[str, Any], wish: dict[str, Any]) -> Markup:
     cost = best["cost"]
     money = (f"{cost['money']:.3g}", f"per million, at {wish['price_per_hour']:g} per core-hour") \
         if cost["money"] is not None else (f"{cost['core_seconds']:,.0f} s", "of one core per million predictions")
+    if wish["objective"] == "energy":
+        money = (f"{cost['joules']:,.0f} J", "of the CPU packages per million predictions")
     shown = (
         ("Capacity", shown_bracket(best["capacity"]), f"{best['headroom'][0]:.2f} × the {wish['rate']:g}/s expected"),
         ("Accuracy", f"{100 * accuracy['top1']:.2f} %",

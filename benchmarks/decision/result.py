@@ -10,7 +10,7 @@
                       forward_us {p50, p90, joined}, unavailable, dominated, problem, single {p50_us, p99_us, n},
                       passes [{pass, began, bracket, probes, at_rate}], capacity {pass_rate, fail_rate, bound_by,
                       blame, probes}, at_rate (of the last pass), curve [{rate, percentile_us, interval_us, passed,
-                      stopped_early}], parts [{label, rate, mean, slowest}], caching, resources, cost, headroom,
+                      stopped_early}], parts [{label, rate, mean, slowest}], flips, caching, resources, cost, headroom,
                       reasons, rank, verdict}], best first
     decision        {recommended, ties, runner_up, sentence, command, caveats, ranked}
     validity        {valid, reasons, notes, advice}
@@ -35,6 +35,7 @@ from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.verdict import decide
 from benchmarks.load.audit import Finding, validity
 from benchmarks.load.caching import answers_from_memory
+from benchmarks.load.reference import changed_answers, flips, read_reference
 from benchmarks.load.rows import Rows
 from benchmarks.load.stages import STAGES
 from benchmarks.load.stored import Load
@@ -130,8 +131,8 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
     """What the loads of a configuration say; all None where there are none."""
     loads, slo = folder.loads(one), folder.wish.limit
     if not loads:
-        return dict.fromkeys(("accuracy", "single", "capacity", "at_rate", "caching", "resources", "pinned_to")) | {
-            "curve": [], "parts": [], "passes": []}
+        unknown = ("accuracy", "flips", "single", "capacity", "at_rate", "caching", "resources", "pinned_to")
+        return dict.fromkeys(unknown) | {"curve": [], "parts": [], "passes": []}
     probes = sorted((load for load in loads.values() if load.plan.name.startswith("rate-")),
                     key=lambda load: (load.generator["finished_at"], load.plan.name))
     judged = [judge(load, slo, int(load.plan.name.rsplit("-", 1)[1]) - 1) for load in probes]
@@ -146,6 +147,7 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
     return {
         "accuracy": accuracy(*(load.rows.measured.succeeded for load in loads.values()
                                if not load.plan.same_image)),
+        "flips": _flips(folder, one, loads),
         "single": _single(loads["single"]) if "single" in loads else None,
         "capacity": summary(bracket(outcomes), judged, slo) if complete else None,
         "passes": passes,
@@ -205,6 +207,16 @@ def _means(rows: Rows) -> dict[str, float]:
     parts = inside | {"server, other": max(0.0, total - sum(inside.values())),
                       "HTTP and client": max(0.0, service - total) + lag}
     return {name: round(value, 4) for name, value in parts.items()}
+
+
+def _flips(folder: DecisionFolder, one: Configuration, loads: dict[str, Load]) -> Entry | None:
+    """How often it answers otherwise than its own graph does on the same image, and what to make of it."""
+    stored = folder.reference(one.model)
+    if not stored.exists():
+        return None
+    found = flips(read_reference(stored), *(load.rows.measured.succeeded for load in loads.values()))
+    finding = changed_answers(found, one.runtime)
+    return found | {"finding": finding and asdict(finding)}
 
 
 def _caching(loads: dict[str, Load]) -> Entry | None:

@@ -13,6 +13,12 @@ from benchmarks.stats.intervals import Interval, overlap
 
 Entry = dict[str, Any]
 SECONDS_PER_MILLION = 1e6
+# How a reason begins, and what is said of it where its figures would be too much.
+KINDS = {
+    "accuracy": "not accurate enough", "capacity": "too little capacity", "no rate": "no rate keeps the objective",
+    "dominated": "another one is as accurate and clearly quicker", "INVALID": "measured invalidly",
+    "the same as": "no different from the usual batching",
+}
 
 
 def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
@@ -27,6 +33,9 @@ def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
     capacity, rate = entry["capacity"], wish["rate"]
     if entry["caching"] and entry["caching"]["invalid"]:
         found.append(f"INVALID: {entry['caching']['reason']}")
+    changed = (entry.get("flips") or {}).get("finding")
+    if changed and changed["invalid"]:
+        found.append(f"INVALID: {changed['reason']}")
     if capacity["pass_rate"] is None:
         found.append(f"no rate down to {capacity['fail_rate']:g}/s keeps {wish['objective_text']}"
                      + _blamed(capacity))
@@ -39,7 +48,7 @@ def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
 
 
 def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
-    """`{recommended, ties, runner_up, sentence, command, caveats, ranked}`, the last one every id, best first.
+    """`{recommended, ties, runner_up, sentence, because, command, caveats, ranked}`, ranked every id, best first.
 
     Writes `reasons`, `rank` and `verdict` into each entry.
     """
@@ -63,6 +72,7 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
         "ties": [entry["id"] for entry in tied[1:]],
         "runner_up": others[0]["id"] if others else None,
         "sentence": _sentence(tied, losers, wish),
+        "because": _because(tied, others, losers, wish) if tied else [],
         "command": tied[0]["command"] if tied else None,
         "caveats": _caveats(tied[0], wish) if tied else [],
         "ranked": [entry["id"] for entry in ranked],
@@ -153,6 +163,31 @@ def _sentence(tied: list[Entry], losers: list[Entry], wish: dict[str, Any]) -> s
         rest = listed([entry["label"] for entry in tied[1:]])
         said += f" A tie with {rest}: their capacities overlap, and this one is preferred for its accuracy."
     return said
+
+
+def _because(tied: list[Entry], others: list[Entry], losers: list[Entry], wish: dict[str, Any]) -> list[str]:
+    """Why not another one: what the next best lacks, and what the rest fail at."""
+    best, found = tied[0], []
+    aim = {"cost": "needs the fewest core-seconds per prediction", "energy": "takes the least energy per prediction",
+           "headroom": "bears the highest rate"}[wish["objective"]]
+    fitting = len(tied) + len(others)
+    if others:
+        worse = score(best, wish)[0] / max(score(others[0], wish)[0], 1e-12)
+        found.append(f"Of {fitting} that fit, it {aim}; the next, {others[0]['label']}, is {worse:.2f} times "
+                     f"{'behind' if wish['objective'] == 'headroom' else 'as dear'}.")
+    elif len(tied) == 1:
+        found.append("No other one fits.")
+    kinds: dict[str, list[str]] = {}
+    for entry in losers:
+        kinds.setdefault(_kind(entry["reasons"][0]), []).append(entry["label"])
+    found += [f"{listed(labels[:3])}{f' and {len(labels) - 3} more' if len(labels) > 3 else ''}: {kind}."
+              for kind, labels in kinds.items()]
+    return found
+
+
+def _kind(reason: str) -> str:
+    """A reason without its figures, which the table has."""
+    return next((kind for start, kind in KINDS.items() if reason.startswith(start)), reason.splitlines()[0])
 
 
 def _caveats(best: Entry, wish: dict[str, Any]) -> list[str]:

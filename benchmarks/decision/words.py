@@ -24,12 +24,14 @@ def markdown(result: Result) -> str:
     lines = [f"### {_prefix(result)}{decision['sentence']}", ""]
     if decision["command"]:
         lines += ["```sh", decision["command"], "```", ""]
-    lines += [f"- {caveat}" for caveat in decision["caveats"]] + ([""] if decision["caveats"] else [])
+    lines += [f"- {reason}" for reason in decision["because"]] + ([""] if decision["because"] else [])
+    lines += [f"- but {caveat}" for caveat in decision["caveats"]] + ([""] if decision["caveats"] else [])
     head = ["", "Configuration", "Accuracy", f"Capacity, {wish['objective_text']}", f"p99 at {wish['rate']:g}/s",
-            "Headroom", _cost_title(wish), "Why not"]
+            "Headroom", cost_title(wish), "Why not"]
     lines += ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---:|---|"]
     lines += ["| " + " | ".join([MARK[entry["verdict"]], *cells(entry, wish)]) + " |"
               for entry in result["configurations"]]
+    lines += ["", *(f"Left out: {sentence}." for sentence in result["left_out"])]
     machine = result["machine"]
     place = f"{machine['cpu']}, {machine['usable_cores']} usable cores; {result['cores']}"
     lines += ["", RULE, "", f"{place}; commit {machine['commit']}; `{result['command']}`"]
@@ -39,6 +41,22 @@ def markdown(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
+def short_table(result: Result) -> str:
+    """Every configuration in a few columns, and where it was measured: for a README."""
+    wish = result["wish"]
+    head = ["", "Configuration", "Accuracy", "Capacity, requests/s",
+            f"{wish['slo'].split('=')[0]} at {wish['rate']:g}/s", cost_title(wish), "Why not"]
+    lines = ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---|"]
+    for entry in result["configurations"]:
+        label, accuracy, capacity, at_rate, _, cost, reasons = cells(entry, wish)
+        lines.append("| " + " | ".join([MARK[entry["verdict"]], label, accuracy.split(" [")[0],
+                                        capacity.removesuffix("/s"), at_rate, cost, reasons]) + " |")
+    machine = result["machine"]
+    place = (f"Measured on {result['created'][:10]} on {machine['cpu']}, {machine['usable_cores']} usable cores "
+             f"({result['cores']}), commit {machine['commit']}: `{result['command']}`. {RULE}")
+    return "\n".join([*lines, "", place])
+
+
 def show(result: Result, console: Console) -> None:
     """The decision on a terminal."""
     decision, wish = result["decision"], result["wish"]
@@ -46,6 +64,8 @@ def show(result: Result, console: Console) -> None:
     console.print(f"\n[{style}]{_prefix(result)}{decision['sentence']}[/]", soft_wrap=True)
     if decision["command"]:
         console.print(f"\n  {decision['command']}\n", soft_wrap=True)
+    for reason in decision["because"]:
+        console.print(f"[dim]why:[/] {reason}", soft_wrap=True)
     for caveat in decision["caveats"]:
         console.print(f"[yellow]but:[/] {caveat}", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -84,14 +104,19 @@ def cells(entry: Entry, wish: dict[str, Any]) -> list[str]:
 
 
 def shown_cost(entry: Entry, wish: dict[str, Any]) -> str:
-    """What a million predictions cost, in money where a price is known."""
+    """What a million predictions cost: joules where those are to be few, else money where a price is known."""
     cost = entry["cost"]
     if cost is None:
         return MISSING
+    if wish["objective"] == "energy":
+        return f"{cost['joules']:,.0f}" if cost["joules"] is not None else MISSING
     return f"{cost['core_seconds']:,.0f}" if wish["price_per_hour"] is None else f"{cost['money']:.3g}"
 
 
-def _cost_title(wish: dict[str, Any]) -> str:
+def cost_title(wish: dict[str, Any]) -> str:
+    """What stands over the costs."""
+    if wish["objective"] == "energy":
+        return "Joules per million"
     if wish["price_per_hour"] is None:
         return "Core-seconds per million"
     return f"Cost per million (at {wish['price_per_hour']:g} per core-hour)"
