@@ -86,7 +86,7 @@ class Shelf:
         self.reason: str | None = None  # why there is nothing to serve
         self._entries: dict[tuple[str, int], Entry] = {}  # replaced, never changed: readers hold no lock
         self._known_as: dict[str, list[Entry]] = {}  # what `name` and `name@version` lead to, newest first
-        self._default = settings.default_model
+        self._default: str | None = settings.default_model or None
         self._writing = threading.Lock()
         self._leaving: list[weakref.ref[Opened]] = []
 
@@ -149,7 +149,7 @@ class Shelf:
     def find(self, wanted: str | None) -> Entry:
         """The ready entry for `name` (its newest ready version) or `name@version`; None asks for the default."""
         wanted = wanted or self._default
-        for entry in self._known_as.get(wanted, ()) if wanted else ():
+        for entry in self._known_as.get(wanted or "", ()):
             if entry.state == "ready":
                 return entry
         if wanted is None or not self._entries:

@@ -62,13 +62,43 @@ def test_an_answer_is_what_the_model_of_it_says(data: st.DataObject, outcomes: l
     body = face(classes).body(probabilities, outcomes, top_k)
 
     wanted = slow(probabilities, outcomes, top_k, LABELS[:classes])
-    assert PredictAnswer.model_validate_json(body) == wanted
+    assert as_float32(PredictAnswer.model_validate_json(body)) == as_float32(wanted)
+
+
+@given(arrays(np.float32, 64, elements=SHARES))
+def test_the_digits_of_a_probability_are_those_of_its_float32(row: np.ndarray) -> None:
+    labels = tuple(map(str, range(64)))
+    card = SimpleNamespace(name="toy", version=3, id="toy@3", classes=labels)
+    opened: Any = SimpleNamespace(card=card, run=SimpleNamespace(name="onnxruntime", device="cpu"))
+
+    for count in (1, 9):  # the way for few images, and that for many
+        body = Face(opened).body(np.tile(row, (count, 1)), None, 64)
+        for each in PredictAnswer.model_validate_json(body).predictions:
+            found = {choice.index: choice.probability for choice in each.top}  # type: ignore[union-attr]
+            assert [np.float32(found[index]) for index in range(64)] == row.tolist()
+
+
+def as_float32(answer: PredictAnswer) -> dict[str, Any]:
+    """The answer with each probability as the double of its float32."""
+    told = answer.model_dump()
+    for each in told["predictions"]:
+        for choice in [each, *each["top"]] if "top" in each else []:
+            choice["probability"] = float(np.float32(choice["probability"]))
+    return told
 
 
 def test_a_share_a_little_above_one_is_one() -> None:
     body = face(2).body(np.array([[0.0, 1.0000001]], np.float32), None, 1)
 
     assert PredictAnswer.model_validate_json(body).predictions[0].probability == 1  # type: ignore[union-attr]
+
+
+def test_each_answer_of_a_cascade_names_its_model() -> None:
+    body = face(2).body(np.array([[0, 1], [1, 0]], np.float32), None, 1, "sorter", ["small@1", "large@2"])
+
+    answer = PredictAnswer.model_validate_json(body)
+    assert answer.route == "sorter"
+    assert [each.model for each in answer.predictions] == ["small@1", "large@2"]  # type: ignore[union-attr]
 
 
 def test_a_model_that_answers_nan_is_our_mistake_and_not_an_answer() -> None:
