@@ -3,6 +3,7 @@
     python -m benchmarks                     micro-benchmarks, load per model, table and HTML report
     python -m benchmarks weigh               which one to deploy: capacity within an objective, and the reasons
     python -m benchmarks compare A B         is B slower than A? interleaved runs, a verdict, an exit code
+    python -m benchmarks crosscheck MODEL    do our engine and MLPerf's LoadGen find the same latencies?
     python -m benchmarks demo                the whole path once, quickly: predict, evaluate, weigh
     python -m benchmarks report RUN          make result and report again from a run's raw rows
     python -m benchmarks doctor              this machine as a place to measure
@@ -18,12 +19,13 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.commands import comparing, deciding, weighing
+from benchmarks.commands import comparing, crosschecking, deciding, weighing
 from benchmarks.commands.shared import RUNS, Interrupted, command, positive
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError
 from benchmarks.comparison.demo import demo
 from benchmarks.comparison.publish import finish, publish
 from benchmarks.comparison.run import Run, RunError
+from benchmarks.crosscheck.loadgen import LoadGenError
 from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.publish import finish as finish_decision
 from benchmarks.decision.publish import publish as publish_decision
@@ -35,7 +37,7 @@ from benchmarks.micro.child import MicroError
 from service.card import CardError
 from service.splits import SplitError
 
-EXPECTED = (NothingToWeighError, RunError, ServerError, GeneratorError, MicroError, CardError, SplitError)
+EXPECTED = (NothingToWeighError, RunError, ServerError, GeneratorError, LoadGenError, MicroError, CardError, SplitError)
 INTERRUPTED = 130
 
 
@@ -80,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     weighing.add_to(commands)
     deciding.add_to(commands)
     comparing.add_to(commands)
+    crosschecking.add_to(commands)
     two = commands.add_parser("demo", help="predict, evaluate, weigh: the whole path in three minutes")
     two.add_argument("--seconds", type=positive, default=4.0, help="measured time of each load (default: 4)")
     two.add_argument("--root", type=Path, default=MODELS)

@@ -33,7 +33,7 @@ def finish(run: Run, console: Console) -> dict[str, Any]:
     console.print()
     console.print(terminal_table(result))
     console.print()
-    _print_validity(result["validity"], console)
+    print_validity(result["validity"], console)
     console.print(f"report: [bold]{page}[/]", soft_wrap=True)
     return result
 
@@ -44,7 +44,8 @@ def publish(result: dict[str, Any], folder: Path = RESULTS) -> Path:
     return write_atomically(folder / f"{slug(result['machine'])}.json", content)
 
 
-def _print_validity(validity: dict[str, Any], console: Console) -> None:
+def print_validity(validity: dict[str, Any], console: Console) -> None:
+    """Whether the figures may be used, and if not, why and what to do."""
     console.print("[green]valid[/]" if validity["valid"] else "[bold red]INVALID[/]: figures marked ? must not be used")
     for colour, findings in (("red", validity["reasons"]), ("yellow", validity["notes"])):
         by_code: dict[str, list[str]] = {}

@@ -5,7 +5,8 @@
     machine, cores, warnings                         where, and what was off there
     datasets       {split name: {name, dataset, split, count, sha256, licence, body, bodies, payloads_sha256}}
     models         [{id, name, version, description, architecture, parameters, macs, artifact, card_accuracy,
-                     accuracy, loads: [summary of every load], validity}]
+                     accuracy, flips (against the model's own answers, image by image),
+                     loads: [summary of every load], validity}]
     micro          [{group, name, model, batch, p50_us, ..., ratio}]
     validity       {valid, reasons, notes, advice} over everything
     verdict        sentences
@@ -21,6 +22,7 @@ from typing import Any
 
 from benchmarks.comparison.run import Run
 from benchmarks.load.audit import Finding, audit, validity
+from benchmarks.load.reference import Reference, changed_answers, flips, read_reference
 from benchmarks.load.stored import Load
 from benchmarks.load.summary import accuracy, summarise
 from benchmarks.machine.fingerprint import warnings
@@ -48,12 +50,13 @@ def derive(run: Run) -> dict[str, Any]:
         "cores": facts["cores"],
         "warnings": warnings(facts["machine"]),
         "datasets": facts.get("datasets", {}),
-        "models": [_entry(run.card(model), loads, settings.runtime) for model, loads in measured.items()],
+        "models": [_entry(run.card(model), loads, settings.runtime, _reference(run, model))
+                   for model, loads in measured.items()],
         "missing": [model for model in facts["contenders"] if model not in measured],
         "micro": read_micro(run.micro) if run.micro.exists() else [],
     }
     about_loads = [_named(load, finding) for loads in measured.values() for load in loads for finding in audit(load)]
-    result["validity"] = validity([*about_loads, *_about_the_run(result)])
+    result["validity"] = validity([*about_loads, *_about_answers(result), *_about_the_run(result)])
     result["verdict"] = sentences(result)
     return result
 
@@ -73,7 +76,7 @@ def publishable(result: dict[str, Any]) -> dict[str, Any]:
     return slim | {"published": time.strftime("%Y-%m-%d", time.gmtime())}
 
 
-def _entry(card: ModelCard, loads: list[Load], runtime: str) -> dict[str, Any]:
+def _entry(card: ModelCard, loads: list[Load], runtime: str, known: Reference | None) -> dict[str, Any]:
     file = card.file(RUNTIMES[runtime].format) or card.files[0]
     score = card.score
     return {
@@ -88,9 +91,21 @@ def _entry(card: ModelCard, loads: list[Load], runtime: str) -> dict[str, Any]:
         "card_accuracy": score and {"dataset": score.dataset, "split": score.split, "correct": score.correct,
                                     "n": score.count, "top1": score.accuracy, "interval": (score.low, score.high)},
         "accuracy": accuracy(*(load.rows.measured.succeeded for load in loads)),
+        "flips": known and flips(known, *(load.rows.measured.succeeded for load in loads)),
         "loads": [summarise(load) for load in loads],
         "validity": validity(finding for load in loads for finding in audit(load)),
     }
+
+
+def _reference(run: Run, model: str) -> Reference | None:
+    return read_reference(run.reference(model)) if run.reference(model).exists() else None
+
+
+def _about_answers(result: dict[str, Any]) -> list[Finding]:
+    """Models that answer otherwise under load than on their own."""
+    found = ((entry["id"], changed_answers(entry["flips"], entry["artifact"]["runtime"]))
+             for entry in result["models"] if entry["flips"])
+    return [replace(finding, reason=f"{model}: {finding.reason}") for model, finding in found if finding]
 
 
 def _named(load: Load, finding: Finding) -> Finding:

@@ -52,6 +52,10 @@ class Run:
         """Where everything about one model lies."""
         return self.folder / "models" / model
 
+    def reference(self, model: str) -> Path:
+        """Where a model's own answers lie, without any service in between."""
+        return self.model_folder(model) / "reference.npz"
+
     def card(self, model: str) -> ModelCard:
         """The card of a model as it was when measured."""
         return ModelCard.model_validate_json((self.model_folder(model) / CARD_FILE).read_bytes())

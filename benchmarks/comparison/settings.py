@@ -53,5 +53,5 @@ class Settings:
 
     def _plan(self, name: str, model: str, **details: object) -> Plan:
         warmup = min(2.0, self.seconds / 5)
-        return Plan(name=name, model=model, path=self.path(model), warmup=warmup,
+        return Plan(name=name, model=model, path=self.path(model), warmup=warmup, warmup_most=5 * warmup,
                     **details)  # type: ignore[arg-type]  # the three callers above name Plan's own fields

@@ -22,6 +22,7 @@ from benchmarks.comparison.settings import Settings
 from benchmarks.load.generator import send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
+from benchmarks.load.reference import reference
 from benchmarks.load.stored import Load, find_load
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.server import Server, ServerError, given_or_fresh, post
@@ -51,6 +52,7 @@ def weigh(
         if not _Steps(run, contender).missing():
             continue
         payloads = store_bodies(run, contender, settings)
+        reference(contender.card, contender.folder, read_payloads(payloads), run.reference(contender.id))
         try:
             if server is None:
                 screen.step(f"{contender.card.name}: server starts", 5)
@@ -69,7 +71,7 @@ def capacity(load: Load) -> float:
     rows = load.rows.measured.succeeded
     if not len(rows):
         return 0.0
-    span = (int(rows.done.max()) - load.plan.warmup * 1e6) / 1e6
+    span = (int(rows.done.max()) - load.begins * 1e6) / 1e6
     return len(rows) / span
 
 

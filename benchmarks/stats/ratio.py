@@ -51,7 +51,7 @@ def compare(
     singles = [statistic(b) / statistic(a) for a, b in pairs]
     at = math.exp(float(np.mean(np.log(singles))))
     low, high = _bootstrapped(pairs, statistic, confidence, np.random.default_rng(seed))
-    spread = _student(len(pairs), confidence) * float(np.std(np.log(singles), ddof=1)) / math.sqrt(len(pairs))
+    spread = student(len(pairs), confidence) * float(np.std(np.log(singles), ddof=1)) / math.sqrt(len(pairs))
     interval = (min(low, at * math.exp(-spread)), max(high, at * math.exp(spread)))
     return Ratio(at, interval, judge(interval, margin), tuple(singles))
 
@@ -92,7 +92,7 @@ def _redrawn(values: NDArray[np.int64], random: np.random.Generator) -> NDArray[
 
 
 @lru_cache(maxsize=256)
-def _student(pairs: int, confidence: float) -> float:
+def student(pairs: int, confidence: float) -> float:
     """Student's t, two-sided, for a number of pairs: where it has `confidence` of its mass."""
     low, high = 0.0, 1.0
     while _within(high, pairs - 1) < confidence:

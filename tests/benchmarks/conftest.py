@@ -178,12 +178,14 @@ class Steps:
 
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with models/a/1, models/b/1 and a split whose first pixel is its label."""
+    """A folder with models/a/1, models/b/1 and a split on which the toys and the fake service say the same."""
     root = tmp_path_factory.mktemp("toys")
     write_toy(root / "models", "a")
     write_toy(root / "models", "b")
     images, labels = labelled_images(200)
-    images[:, 0, 0, 0] = labels = labels % 2
+    labels = labels % 2
+    images = (images // 4 + 160 * labels[:, None, None, None]).astype(np.uint8)  # the toys know bright from dark
+    images[:, 0, 0, 0] = labels                                                  # the fake reads the first pixel
     write_split(root / "models" / "splits" / "toys-test", images, labels, dataset="toys", split="test",
                 classes=("dark", "bright"), licence="none")
     return root

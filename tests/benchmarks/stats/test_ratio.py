@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.stats.ratio import Pair, _student, compare, judge
+from benchmarks.stats.ratio import Pair, compare, judge, student
 
 MEDIAN, MARGIN = np.median, 0.03
 
@@ -66,4 +66,4 @@ def test_two_pairs_are_refused() -> None:
     (2, 0.95, 12.706), (5, 0.95, 2.776), (6, 0.975, 3.163), (12, 0.975, 2.593), (5, 0.99167, 4.851),
 ])
 def test_students_quantiles_are_those_of_the_tables(pairs: int, confidence: float, t: float) -> None:
-    assert _student(pairs, confidence) == pytest.approx(t, rel=1e-3)
+    assert student(pairs, confidence) == pytest.approx(t, rel=1e-3)
