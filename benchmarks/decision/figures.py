@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import Any
 
 import plotly.graph_objects as go
@@ -62,13 +63,16 @@ def tail_against_rate(result: Result) -> Markup | None:
         points = entry["curve"]
         x, y = [point["rate"] for point in points], [point["percentile_us"] / 1000 for point in points]
         bounds = [point["interval_us"] or (point["percentile_us"],) * 2 for point in points]
+        line = typical(points)
+        figure.add_scatter(x=[at for at, _ in line], y=[ms for _, ms in line], mode="lines", hoverinfo="skip",
+                           line={"color": colour(position), "width": 2}, showlegend=False, legendgroup=entry["id"])
         figure.add_scatter(
-            x=x, y=y, mode="lines+markers", name=short_name(entry, result),
-            line={"color": colour(position), "width": 2}, cliponaxis=False,
+            x=x, y=y, mode="markers", name=short_name(entry, result), legendgroup=entry["id"], cliponaxis=False,
             error_y={"type": "data", "array": [high / 1000 - at for (_, high), at in zip(bounds, y, strict=True)],
                      "arrayminus": [at - low / 1000 for (low, _), at in zip(bounds, y, strict=True)],
                      "thickness": 1, "width": 3},
-            marker={"size": 8, "symbol": ["circle" if point["passed"] else "circle-open" for point in points]},
+            marker={"size": 8, "color": colour(position), "symbol": [
+                "circle" if point["passed"] else "circle-open" for point in points]},
             customdata=[[point["requests"], point["over"],
                          "kept" if point["passed"] else "stopped early" if point["stopped_early"] else "missed"]
                         for point in points],
@@ -84,6 +88,14 @@ def tail_against_rate(result: Result) -> Markup | None:
     figure.update_xaxes(title="offered rate, requests/s", rangemode="tozero")
     figure.update_yaxes(title=f"{percentile} response time, ms", type="log")
     return drawn(figure, "tail-rate", 420)
+
+
+def typical(points: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """One point per rate, the median of its loads in milliseconds: what a line goes through."""
+    by_rate: dict[float, list[float]] = {}
+    for point in points:
+        by_rate.setdefault(point["rate"], []).append(point["percentile_us"] / 1000)
+    return [(rate, median(times)) for rate, times in sorted(by_rate.items())]
 
 
 def frontier(entries: list[Entry]) -> list[Entry]:

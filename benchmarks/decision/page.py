@@ -41,13 +41,14 @@ def answer(result: Result) -> Markup:
     decision, wish = result["decision"], result["wish"]
     best = next((entry for entry in result["configurations"] if entry["id"] == decision["recommended"]), None)
     return join([
-        _banner(result), el("p", "Deploy" if best else "Nothing fits", class_="kicker"),
+        _banner(result), el("p", "Deploy" if best else "No answer", class_="kicker"),
         el("p", best["label"], class_="winner") if best else None,
         el("p", decision["sentence"].removeprefix(f"Deploy {best['label']}: ") if best else decision["sentence"],
            class_="lead"),
         el("pre", decision["command"], class_="command") if best else None,
         _cards(best, wish) if best else None,
-        el("h3", "Why not another one"), el("ul", *(el("li", reason) for reason in decision["because"])),
+        el("h3", "Why not another one" if best else "Why") if decision["because"] else None,
+        el("ul", *(el("li", reason) for reason in decision["because"])) if decision["because"] else None,
         *(el("p", el("b", "But: "), caveat, ".") for caveat in decision["caveats"]),
         el("p", _held(best), class_="soft") if best else None,
     ])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.capacity.slo import Slo
-from benchmarks.decision.figures import accuracy_of, frontier, middle_of, short_name
+from benchmarks.decision.figures import accuracy_of, frontier, middle_of, short_name, typical
 from benchmarks.decision.verdict import bracket_of
 from benchmarks.report.figures import colour
 from benchmarks.report.svg import Axis, Chart
@@ -34,8 +34,8 @@ def accuracy_capacity(result: Result) -> str | None:
     for position, entry in shown:
         at, low, high = accuracy_of(entry)
         chart.bars(bracket_of(entry) or (0, 0), (low, high), (middle_of(entry), at), colour(position))
-        chart.mark(middle_of(entry), at, colour=colour(position), filled=not entry["reasons"],
-                   text=short_name(entry, result), below=bool(position % 2))
+        chart.mark(middle_of(entry), at, colour=colour(position), filled=not entry["reasons"])
+        chart.text(middle_of(entry), at, short_name(entry, result), below=bool(position % 2))
     return chart.svg()
 
 
@@ -55,11 +55,11 @@ def tail_rate(result: Result) -> str | None:
     chart.limit(wish["objective_text"], y=limit)
     chart.limit(f"{wish['rate']:g}/s expected", x=wish["rate"])
     for position, entry in curves:
-        points = [(point["rate"], point["percentile_us"] / 1000) for point in entry["curve"]]
-        chart.line(points, colour=colour(position))
-        for (x, y), point in zip(points, entry["curve"], strict=True):
-            chart.mark(x, y, colour=colour(position), filled=point["passed"],
-                       text=short_name(entry, result) if (x, y) == points[-1] else "", below=bool(position % 2))
+        line = typical(entry["curve"])
+        chart.line(line, colour=colour(position))
+        for point in entry["curve"]:
+            chart.mark(point["rate"], point["percentile_us"] / 1000, colour=colour(position), filled=point["passed"])
+        chart.text(*line[-1], short_name(entry, result), below=bool(position % 2))
     return chart.svg()
 
 

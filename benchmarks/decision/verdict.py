@@ -13,6 +13,7 @@ from benchmarks.stats.intervals import Interval, overlap
 
 Entry = dict[str, Any]
 SECONDS_PER_MILLION = 1e6
+NOT_YET = "not measured yet"
 # How a reason begins, and what is said of it where its figures would be too much.
 KINDS = {
     "accuracy": "not accurate enough", "capacity": "too little capacity", "no rate": "no rate keeps the objective",
@@ -29,7 +30,7 @@ def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
     if entry["problem"]:
         return [*found, entry["problem"]]
     if not entry["capacity"]:
-        return found or ["not measured yet"]
+        return found or [NOT_YET]
     capacity, rate = entry["capacity"], wish["rate"]
     if entry["caching"] and entry["caching"]["invalid"]:
         found.append(f"INVALID: {entry['caching']['reason']}")
@@ -72,7 +73,7 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
         "ties": [entry["id"] for entry in tied[1:]],
         "runner_up": others[0]["id"] if others else None,
         "sentence": _sentence(tied, losers, wish),
-        "because": _because(tied, others, losers, wish) if tied else [],
+        "because": _because(tied, others, losers, wish),
         "command": tied[0]["command"] if tied else None,
         "caveats": _caveats(tied[0], wish) if tied else [],
         "ranked": [entry["id"] for entry in ranked],
@@ -150,6 +151,8 @@ def _accuracy(entry: Entry, wish: dict[str, Any]) -> list[str]:
 
 
 def _sentence(tied: list[Entry], losers: list[Entry], wish: dict[str, Any]) -> str:
+    if not tied and (waiting := [entry for entry in losers if entry["reasons"] == [NOT_YET]]):
+        return f"Not decided yet: {len(waiting)} of {len(losers)} configurations are not measured."
     if not tied:
         closest = f" Closest: {losers[0]['label']} ({'; '.join(losers[0]['reasons'])})." if losers else ""
         return (f"Nothing that was tried keeps {wish['objective_text']} at {wish['rate']:g} requests/s "
@@ -167,12 +170,12 @@ def _sentence(tied: list[Entry], losers: list[Entry], wish: dict[str, Any]) -> s
 
 def _because(tied: list[Entry], others: list[Entry], losers: list[Entry], wish: dict[str, Any]) -> list[str]:
     """Why not another one: what the next best lacks, and what the rest fail at."""
-    best, found = tied[0], []
+    found = []
     aim = {"cost": "needs the fewest core-seconds per prediction", "energy": "takes the least energy per prediction",
            "headroom": "bears the highest rate"}[wish["objective"]]
     fitting = len(tied) + len(others)
     if others:
-        worse = score(best, wish)[0] / max(score(others[0], wish)[0], 1e-12)
+        worse = score(tied[0], wish)[0] / max(score(others[0], wish)[0], 1e-12)
         found.append(f"Of {fitting} that fit, it {aim}; the next, {others[0]['label']}, is {worse:.2f} times "
                      f"{'behind' if wish['objective'] == 'headroom' else 'as dear'}.")
     elif len(tied) == 1:

@@ -79,17 +79,18 @@ class Chart:
                                (self.at(middle[0], y[0]), self.at(middle[0], y[1]))):
             self._parts.append(el("line", x1=a, y1=b, x2=c, y2=d, stroke=colour, stroke_width=1.5))
 
-    def mark(
-        self, x: float, y: float, *, colour: str, filled: bool = True, text: str = "", below: bool = False
-    ) -> None:
-        """A point, with a text beside it that stays on the paper."""
+    def mark(self, x: float, y: float, *, colour: str, filled: bool = True) -> None:
+        """A point."""
         a, b = self.at(x, y)
         self._parts.append(el("circle", cx=a, cy=b, r=5, stroke=colour, stroke_width=2,
                               fill=colour if filled else "none"))
-        if text:
-            left = a > WIDTH * 0.6
-            self._parts.append(el("text", text, x=a - 9 if left else a + 9, y=b + 18 if below else b - 9,
-                                  text_anchor="end" if left else "start"))
+
+    def text(self, x: float, y: float, text: str, *, below: bool = False) -> None:
+        """A text beside a point, on the side where it stays on the paper."""
+        a, b = self.at(x, y)
+        left = a > WIDTH * 0.6
+        self._parts.append(el("text", text, x=a - 9 if left else a + 9, y=b + 18 if below else b - 9,
+                              text_anchor="end" if left else "start"))
 
     def limit(self, text: str, *, x: float | None = None, y: float | None = None) -> None:
         """A dashed line at a value that was asked for."""
