@@ -1,36 +1,58 @@
-"""/evaluate: score a model on a labelled split of this server (JSON), or on images and labels that come along (form).
+"""/evaluate: score a model on a labelled split of this server (JSON), or on labelled images that come along (form).
 
-Trials run on threads of their own, at most `max_evaluations` at once; a client that leaves stops its trial.
+What is small is answered at once, on threads of their own, at most `max_evaluations` at a time; a client that leaves
+stops its trial. What is large, or asked for with `job`, becomes a job (see `jobs`), and the answer is 202 with its
+address.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from service.fields import checked, merge, parse_json, read_query, read_whole, texts_of
+from service.fields import checked, merge, parse_json, read_query, read_whole, shorten, texts_of
 from service.forms import parse_form
-from service.ingress import IMAGE_FIELDS, SPARE_PARTS
-from service.labelled import from_form, from_split, read_labels
+from service.ingress import IMAGE_FIELDS, SPARE_PARTS, check_count
+from service.jobs.runner import fingerprint
+from service.jobs.store import Contender, Plan
+from service.labelled import Arrays, Uploaded, find_split, from_form, from_split, read_labels
 from service.problems import Problem
-from service.routing import composed
+from service.routing import composed, differ
+from service.scorecard import chosen_format, render
 from service.settings import Settings
+from service.shelf import Opened
+from service.sources import Bounds, Source, open_source
 from service.state import State, state_of
 from service.stopwatch import Stopwatch
-from service.trial import run_trial
+from service.trial import run_trials
 from service.visit import visit_of
-from service.wire import EvaluateAnswer, EvaluateRequest
+from service.wire import EvaluateAnswer, EvaluateRequest, Job
 
-FIELDS = ("model", "runtime", "split", "limit", "batch_size")
-FORM_FIELDS = ("model", "runtime", "batch_size")
+FIELDS = ("model", "runtime", "split", "limit", "batch_size", "compare", "job")
+FORM_FIELDS = ("model", "runtime", "limit", "batch_size", "compare", "job")
+DATA = "data"
+Answered = EvaluateAnswer | Job
+
+
+@dataclass
+class Asked:
+    """A request taken apart. Of what a form may bring, one is there: encoded images and labels, or files of data."""
+
+    what: EvaluateRequest
+    images: list[bytes] | None = None
+    labels: list[Any] | None = None
+    data: list[bytes] | None = None
 
 
 async def evaluate(request: Request) -> Response:
@@ -38,51 +60,141 @@ async def evaluate(request: Request) -> Response:
     state, visit = state_of(request), visit_of(request)
     body = await request.body()
     visit.watch.mark("read")
-    content_type = request.headers.get("content-type", "")
+    query = {name: value for name, value in request.query_params.multi_items() if name != "format"}
+    kind = chosen_format(request.query_params, request.headers.get("accept", ""))
     if state.evaluating >= state.settings.max_evaluations:
         raise _busy(state)
     state.evaluating += 1
     stop = threading.Event()
     try:
-        work = _work(body, content_type, request.query_params, state, visit.watch, stop)
+        work = _work(body, request, QueryParams(query), state, visit.watch, stop)
         began = time.perf_counter()
         answer = await _unless_gone(request, asyncio.get_running_loop().run_in_executor(state.evaluations, work))
         state.evaluation_s = time.perf_counter() - began
     finally:
         stop.set()
         state.evaluating -= 1
+    if isinstance(answer, Job):
+        headers = {"Location": answer.url}
+        return Response(answer.model_dump_json(exclude_none=True), 202, headers, media_type="application/json")
     visit.model, visit.runtime = f"{answer.model}@{answer.version}", answer.runtime
     visit.headers.append((b"x-weighbridge-model", visit.model.encode()))
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    return render(answer, kind) if kind == "json" else await asyncio.to_thread(render, answer, kind)
 
 
 def _work(
-    body: bytes, content_type: str, query: QueryParams, state: State, watch: Stopwatch, stop: threading.Event
-) -> Callable[[], EvaluateAnswer]:
+    body: bytes, request: Request, query: QueryParams, state: State, watch: Stopwatch, stop: threading.Event
+) -> Callable[[], Answered]:
     """The whole evaluation as one job for a thread."""
+    content_type = request.headers.get("content-type", "")
+    prefers_job = "respond-async" in request.headers.get("prefer", "").lower()  # RFC 7240
 
-    def work() -> EvaluateAnswer:
+    def work() -> Answered:
         watch.mark("queue")
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type == "application/json":
-            asked, form = _from_json(body, query), None
-        elif media_type == "multipart/form-data":
-            asked, form = _from_form(body, content_type, query, state.settings)
-        else:
-            raise Problem("unsupported-media-type", f"the body's type is {media_type[:80]!r}", field="Content-Type",
-                          cure="send application/json to use a split of /splits, or images and labels as a form")
+        asked = _read(body, content_type, query, state.settings)
+        wants_job = asked.what.job if asked.what.job is not None else prefers_job or None
         watch.mark("parse")
-        opened, route = composed(state, asked.model, asked.runtime)
-        if form is None:
-            images, labels, used = from_split(asked.split, asked.limit, opened.card, state)
-        else:
-            images, labels, used = from_form(*form, opened.card, state.settings)
-        watch.mark("decode")
-        answer = run_trial(opened, images, labels, split=used, batch_size=asked.batch_size, stop=stop)
-        watch.mark("infer")
-        return answer.model_copy(update={"route": route})
+        names = [asked.what.model] if asked.what.compare is None else [asked.what.model, asked.what.compare]
+        models = [composed(state, name, asked.what.runtime) for name in names]
+        opened = [each for each, _ in models]
+        if len(opened) > 1 and opened[0].card.classes != opened[1].card.classes:
+            raise Problem("bad-value", f"{opened[0].card.id} and {opened[1].card.id} do not have the same classes in "
+                          "the same order", field="compare", cure="compare models of the same data set")
+        with tempfile.TemporaryDirectory(prefix="weighbridge-") as folder:
+            answer = _answer(asked, opened, wants_job, Path(folder), state, watch, stop)
+        if isinstance(answer, Job):
+            return answer
+        return answer.model_copy(update={"route": models[0][1]})
 
     return work
+
+
+def _answer(
+    asked: Asked, opened: list[Opened], wants_job: bool | None, folder: Path, state: State, watch: Stopwatch,
+    stop: threading.Event,
+) -> Answered:
+    settings, what = state.settings, asked.what
+    source = None
+    paths: list[Path] = []
+    if asked.data is not None:
+        for place, data in enumerate(asked.data):
+            paths.append(folder / str(place))
+            paths[-1].write_bytes(data)
+        source = open_source(paths, Bounds.of(settings))
+        count = min(len(source), what.limit or len(source))
+    elif asked.images is not None:
+        if wants_job:
+            raise Problem("bad-value", "single images and labels do not make a job", field="job",
+                          cure="send them as a zip of class folders in the field `data`")
+        count = 0
+    else:
+        split = find_split(what.split, opened[0].card, state.splits)
+        what = what.model_copy(update={"split": split.card.name})
+        count = min(split.card.count, what.limit or split.card.count)
+    if wants_job or (wants_job is None and count > settings.evaluate_at_once):
+        return _submit(what, opened, source, paths, count, state)
+    materials = [_material(asked, what, each, source, state) for each in opened]
+    watch.mark("decode")
+    answer = run_trials(opened, materials, batch_size=what.batch_size, stop=stop)
+    watch.mark("infer")
+    return answer
+
+
+def _material(
+    asked: Asked, what: EvaluateRequest, opened: Opened, source: Source | None, state: State
+) -> Arrays | Uploaded:
+    if source is not None:
+        return Uploaded(source, opened.card, state.settings, what.limit)
+    if asked.images is not None and asked.labels is not None:
+        return from_form(asked.images, asked.labels, opened.card, state.settings)
+    return from_split(what.split, what.limit, opened.card, state.splits, state.settings)
+
+
+def _submit(
+    what: EvaluateRequest, opened: list[Opened], source: Source | None, paths: list[Path], count: int, state: State
+) -> Job:
+    """Make it a job, after all that can be told now was told."""
+    check_count(count, state.settings.max_evaluate_images)
+    for each in opened:
+        if source is not None:
+            Uploaded(source, each.card, state.settings, what.limit)  # unknown labels are told at once
+        else:
+            find_split(what.split, each.card, state.splits)
+    contenders = tuple(
+        _contender(name, each, what.runtime, state)
+        for name, each in zip([what.model, what.compare], opened, strict=False)
+    )
+    plan = Plan(
+        contenders, what.runtime or state.settings.runtime, what.batch_size, count, len(opened[0].card.classes),
+        split=None if source is not None else what.split,
+        split_sha256=None if source is not None else state.splits[what.split or ""].card.sha256,
+        limit=what.limit, files=len(paths),
+    )
+    return state.desk.submit(plan, paths)
+
+
+def _contender(name: str | None, opened: Opened, runtime: str | None, state: State) -> Contender:
+    """What a name stands for now, so that the job is about that whatever happens to the name."""
+    called = name or state.shelf.default()
+    route = state.book.routes.get(called) if called else None
+    card = opened.card.id
+    small = state.shelf.open(state.shelf.find(card), runtime)
+    if route is None or route.cascade is None:
+        return Contender(card, fingerprint(small), called if route else None)
+    large = state.shelf.open(state.shelf.find(route.cascade.large), runtime)
+    if mismatch := differ(small, large):
+        raise Problem("not-ready", f"route {called}: {mismatch}", field="model")
+    return Contender(card, fingerprint(small), called, large.card.id, fingerprint(large), route.cascade.threshold)
+
+
+def _read(body: bytes, content_type: str, query: QueryParams, settings: Settings) -> Asked:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return Asked(_from_json(body, query))
+    if media_type == "multipart/form-data":
+        return _from_form(body, content_type, query, settings)
+    raise Problem("unsupported-media-type", f"the body's type is {media_type[:80]!r}", field="Content-Type",
+                  cure="send application/json to use a split of /splits, or labelled images as a form")
 
 
 def _from_json(body: bytes, parameters: QueryParams) -> EvaluateRequest:
@@ -92,24 +204,38 @@ def _from_json(body: bytes, parameters: QueryParams) -> EvaluateRequest:
     return checked({name: merge(name, query, told, _reader(name)) for name in FIELDS}, EvaluateRequest)
 
 
-def _from_form(
-    body: bytes, content_type: str, parameters: QueryParams, settings: Settings
-) -> tuple[EvaluateRequest, tuple[list[bytes], list[Any]]]:
+def _from_form(body: bytes, content_type: str, parameters: QueryParams, settings: Settings) -> Asked:
     query = read_query(parameters, FORM_FIELDS)
     parts = parse_form(body, content_type, max_parts=2 * settings.max_evaluate_images + SPARE_PARTS)
     images = [bytes(part.data) for part in parts if part.name in IMAGE_FIELDS]
+    data = [bytes(part.data) for part in parts if part.name == DATA]
     labels = [part.text() for part in parts if part.name == "labels"]
-    plain = [part for part in parts if part.name not in (*IMAGE_FIELDS, "labels")]
+    plain = [part for part in parts if part.name not in (*IMAGE_FIELDS, "labels", DATA)]
     told = {name: _reader(name)(text) for name, text in texts_of(plain, FORM_FIELDS).items()}
     asked = checked({name: merge(name, query, told, _reader(name)) for name in FORM_FIELDS}, EvaluateRequest)
-    return asked, (images, read_labels(labels))
+    if not data:
+        if asked.limit is not None:
+            raise Problem("bad-value", "limit is for splits and for data", field="limit", cure="leave it out")
+        return Asked(asked, images=images, labels=read_labels(labels))
+    if images or labels:
+        raise Problem("contradiction", "both data and single images or labels are given", field=DATA,
+                      cure="send one of them")
+    return Asked(asked, data=data)
 
 
 def _reader(name: str) -> Callable[[str], Any]:
+    if name == "job":
+        return _read_switch
     return read_whole(name) if name in ("limit", "batch_size") else str
 
 
-async def _unless_gone(request: Request, job: asyncio.Future[EvaluateAnswer]) -> EvaluateAnswer:
+def _read_switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise Problem("bad-value", f"job is {shorten(text)}", field="job", cure="send true or false")
+    return text.lower() == "true"
+
+
+async def _unless_gone(request: Request, job: asyncio.Future[Answered]) -> Answered:
     """The job's result, or ClientDisconnect as soon as nobody waits for it."""
     gone = asyncio.create_task(_gone(request))
     waiting: set[asyncio.Future[Any]] = {job, gone}

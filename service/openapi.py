@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service import wire
+from service.ingress import SHORTEST_S
 from service.oip import paths as oip
 from service.problems import MEDIA_TYPE, PROBLEMS, URN
-from service.settings import Settings
+from service.settings import Resize, Settings
 from service.version import VERSION
 
 REF = "#/components/schemas/{model}"
@@ -23,7 +24,7 @@ REQUESTS: tuple[type[BaseModel], ...] = (
 )
 ANSWERS: tuple[type[BaseModel], ...] = (
     wire.PredictAnswer, wire.EvaluateAnswer, wire.ProblemDocument, wire.ModelList, wire.ModelVersions,
-    wire.SplitList, wire.Readiness, wire.RouteList, *oip.ANSWERS,
+    wire.SplitList, wire.Readiness, wire.RouteList, wire.Job, wire.JobList, *oip.ANSWERS,
 )
 ALWAYS = (
     "unauthorized", "bad-request", "head-too-large", "read-timeout", "body-too-large", "internal-error", "overloaded",
@@ -40,10 +41,15 @@ MODEL: Json = {
     "examples": ["fm-fast"],
 }
 RUNTIME: Json = {"type": "string", "description": "one of the model's usable runtimes", "examples": ["onnxruntime"]}
+RESIZE: Json = {
+    "type": "string", "enum": [*get_args(Resize)],
+    "description": "of encoded images of another size: scale them and say so, or refuse; else as the server is set",
+}
 KEYS: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
+FORMAT: Json = {"format": {"type": "string", "enum": ["json", "csv", "html"]}}
 WHOLE: Json = {"type": "integer", "minimum": 1}
 
 
@@ -66,6 +72,7 @@ def document(settings: Settings) -> Json:
         "paths": {
             "/predict": {"post": _predict(settings)},
             "/evaluate": {"post": _evaluate()},
+            **_jobs(),
             "/models": {"get": _get("List the models", "ModelList")},
             "/routes": {"get": _get("List the routes, and what they have done", "RouteList")},
             "/models/reload": {"post": _reload()},
@@ -83,7 +90,11 @@ def document(settings: Settings) -> Json:
 
 
 def _predict(settings: Settings) -> Json:
-    fields = {"model": MODEL, "runtime": RUNTIME, "top_k": WHOLE}
+    fields = {"model": MODEL, "runtime": RUNTIME, "top_k": WHOLE, "resize": RESIZE}
+    timeout = {
+        "type": "number", "minimum": SHORTEST_S,
+        "description": f"seconds the sender will wait, since it began; {settings.timeout_s:g} at most",
+    }
     form = {
         "type": "object",
         "properties": {"image": BINARY, "file": BINARY, "images": {"type": "array", "items": BINARY}, **fields},
@@ -102,7 +113,11 @@ def _predict(settings: Settings) -> Json:
         "description": f"Up to {settings.max_images} images of {settings.max_pixels} pixels in "
         f"{settings.max_body_bytes} bytes. "
         "An image that cannot be used does not fail the others: then the answer is 207.",
-        "parameters": [_query(name, schema) for name, schema in fields.items()],
+        "parameters": [
+            *(_query(name, schema) for name, schema in {**fields, "timeout": timeout}.items()),
+            {"name": "Request-Timeout", "in": "header", "required": False, "schema": timeout,
+             "description": "instead of `timeout`, or with the same value"},
+        ],
         "requestBody": {"required": True, "content": content},
         "responses": {
             "200": {"description": "Every image was classified", "content": answer},
@@ -115,18 +130,28 @@ def _predict(settings: Settings) -> Json:
 def _evaluate() -> Json:
     fields = {"model": MODEL, "runtime": RUNTIME, "batch_size": {**WHOLE, "maximum": 4096}}
     split = {"split": {"type": "string", "description": "a name from /splits"}, "limit": WHOLE}
+    second = {**MODEL, "description": "a second model, scored on the same images"}
+    more = {"compare": second, "job": {"type": "boolean"}}
     images = {"type": "array", "items": BINARY}
     labels = {"type": "array", "items": {"type": "string"}, "description": "a class name or index per image, in order"}
     form = {
         "type": "object",
-        "properties": {"images": images, "labels": labels, **fields},
-        "required": ["images", "labels"],
+        "properties": {
+            "images": images, "labels": labels, **fields, **more, "limit": WHOLE,
+            "data": {
+                "type": "array", "items": BINARY, "minItems": 1, "maxItems": 2,
+                "description": ".npz, a zip of class folders, Parquet, two IDX files, or a CSV and a zip",
+            },
+        },
+        "anyOf": [{"required": ["images", "labels"]}, {"required": ["data"]}],
         "additionalProperties": False,
     }
     return {
         "summary": "Score a model on labelled images",
-        "description": "JSON names a split of this server; a form brings images and labels along.",
-        "parameters": [_query(name, schema) for name, schema in {**fields, **split}.items()],
+        "description": "JSON names a split of this server; a form brings images and labels along, or files of data. "
+        "With `job`, the header `Prefer: respond-async`, or more images than WEIGHBRIDGE_EVALUATE_AT_ONCE, the answer "
+        "is 202 and the work goes on.",
+        "parameters": [_query(name, schema) for name, schema in {**fields, **split, **more, **FORMAT}.items()],
         "requestBody": {
             "required": True,
             "content": {
@@ -135,10 +160,41 @@ def _evaluate() -> Json:
             },
         },
         "responses": {
-            **_ok("EvaluateAnswer"),
-            **_problems((*TAKING_IMAGES, "unknown-split", "split-mismatch", "bad-labels", "wrong-shape")),
+            **_scored(),
+            "202": {
+                "description": "Accepted as a job; Location is its address",
+                "content": {"application/json": {"schema": _ref("Job")}},
+            },
+            **_problems((*TAKING_IMAGES, "unknown-split", "split-mismatch", "bad-data", "bad-labels", "wrong-shape")),
         },
     }
+
+
+def _jobs() -> Json:
+    name = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    ended = {"204": {"description": "It had ended, and is forgotten now"}}
+    job, result = _get("How far a job is", "Job", ("unknown-job",)), _get("The result of a job", "EvaluateAnswer")
+    failures = (*TAKING_IMAGES, "unknown-job", "job-unfinished", "unknown-split", "bad-data", "bad-labels",
+                "wrong-shape", "answer-timeout")
+    return {
+        "/evaluate/jobs": {"get": _get("List the jobs, the newest first", "JobList")},
+        "/evaluate/jobs/{id}": {
+            "get": {**job, "parameters": [name]},
+            "delete": {**job, "summary": "Cancel a job, or forget one that has ended", "parameters": [name],
+                       "responses": {**job["responses"], **ended}},
+        },
+        "/evaluate/jobs/{id}/result": {"get": {
+            **result, "parameters": [name, *(_query(each, schema) for each, schema in FORMAT.items())],
+            "description": "Of a job that failed, the problem that ended it.",
+            "responses": {**_scored(), **_problems(failures)},
+        }},
+    }
+
+
+def _scored() -> Json:
+    text: Json = {"schema": {"type": "string"}}
+    answer = {"application/json": {"schema": _ref("EvaluateAnswer")}, "text/csv": text, "text/html": text}
+    return {"200": {"description": "Scored", "content": answer}}
 
 
 def _model() -> Json:

@@ -16,6 +16,7 @@ from service.browse import docs, index, openapi, page
 from service.catalogue import model, models, picture, splits
 from service.evaluate import evaluate
 from service.health import beat, livez, metrics, readyz
+from service.jobs import answers as jobs
 from service.keys import Guarded, Keyring
 from service.metrics import Metrics
 from service.middleware import Enveloped, Limited, Observed, Short, unrouted
@@ -43,6 +44,7 @@ ROUTES = (
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", metrics),
+    *jobs.ROUTES,
     *oip.ROUTES,
 )
 
@@ -63,9 +65,11 @@ def build(settings: Settings) -> Starlette:
             await asyncio.shield(loading)
         keeping = asyncio.create_task(state.keeper.run())
         beating = asyncio.create_task(beat(state))
+        watching = asyncio.create_task(state.desk.watch())
         yield
         keeping.cancel()
         beating.cancel()
+        watching.cancel()
         await loading
         await state.close()
         if after is not None:

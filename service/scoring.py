@@ -6,6 +6,10 @@ Conventions, tested against scikit-learn with the same ones:
     classes      all of the model's, in its order; a class nobody has counts in the macro average, as zeros
     zero         precision, recall and F1 are 0 where their denominator is 0
     weighted     by support, the number of images that really are of the class
+    micro        over all decisions alike; with one prediction per image all three are the accuracy
+    balanced     the mean recall of the classes that the labels have
+    top k        the true class is among the k most probable; of equals, the first count
+    Brier        mean over images of the squared distance to the one-hot truth, summed over classes: 0 to 2
     log loss     mean of -ln p(true class), with p clipped to [EPSILON, 1 - EPSILON] in float64
     interval     Wilson's, 95 %: it stays inside [0, 1] and is honest for accuracies near 1
 """
@@ -19,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
+TOP_K = (1, 2, 3, 5, 10)
 EPSILON = float(np.finfo(np.float64).eps)
 
 Floats = NDArray[np.float64]
@@ -48,8 +53,12 @@ class Scores:
     f1: Floats
     support: NDArray[np.int64]
     macro: Averages
+    micro: Averages
     weighted: Averages
+    balanced: float
+    top_k: dict[int, float]
     log_loss: float
+    brier: float
 
 
 def score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Scores:
@@ -77,8 +86,12 @@ def score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> S
         f1=f1,
         support=support,
         macro=Averages(float(precision.mean()), float(recall.mean()), float(f1.mean())),
+        micro=Averages(*[correct / count] * 3),
         weighted=Averages(*(float(np.average(each, weights=support)) for each in (precision, recall, f1))),
+        balanced=float(recall[support > 0].mean()),
+        top_k={k: top_k(probabilities, labels, k) for k in TOP_K if k < classes},
         log_loss=log_loss(probabilities, labels),
+        brier=brier(probabilities, labels),
     )
 
 
@@ -86,6 +99,21 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
     """Mean negative log-likelihood of the true classes, in nats."""
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(of_truth.clip(EPSILON, 1 - EPSILON)).mean())
+
+
+def top_k(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> float:
+    """The share of images whose true class is among the `k` most probable."""
+    of_truth = probabilities[np.arange(len(labels)), labels][:, np.newaxis]
+    before = np.arange(probabilities.shape[1]) < labels[:, np.newaxis]
+    rank = ((probabilities > of_truth) | ((probabilities == of_truth) & before)).sum(axis=1)
+    return float((rank < k).mean())
+
+
+def brier(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """The Brier score of several classes (G. W. Brier, 1950)."""
+    distance = probabilities.astype(np.float64)
+    distance[np.arange(len(labels)), labels] -= 1
+    return float((distance**2).sum(axis=1).mean())
 
 
 def wilson(correct: int, count: int, z: float = Z95) -> tuple[float, float]:

@@ -77,6 +77,7 @@ def _paths(text: str) -> tuple[Path, ...]:
 _SWITCH = _Kind(_switch, "true or false")
 _PATHS = _Kind(_paths, f"folders separated by {os.pathsep!r}")
 _FILE = _Kind(lambda text: Path(text).expanduser(), "a file")
+_FOLDER = _Kind(lambda text: Path(text).expanduser(), "a folder")
 _NAME = _Kind(str, "a model name, or name@version")
 
 
@@ -161,6 +162,30 @@ class Settings:
     max_evaluations: int = field(
         default=1, metadata=_row(_whole(1, 64), "evaluations at once in one worker; more get 503")
     )
+    evaluate_at_once: int = field(
+        default=10_000, metadata=_row(_whole(1, 10**7), "an /evaluate of more images becomes a job, unless it says")
+    )
+    jobs: Path = field(
+        default_factory=lambda: Path.home() / ".local" / "state" / "weighbridge" / "jobs",
+        metadata=_row(_FOLDER, "where jobs are kept over restarts; servers may share it",
+                      "`~/.local/state/weighbridge/jobs`"),
+    )
+    job_share: float = field(
+        default=0.05,
+        metadata=_row(_number(0.01, 1), "what jobs get of a core that /predict wants, as a part of what it gets"),
+    )
+    job_limit_s: float = field(
+        default=3600.0, metadata=_row(_number(1, 10**6), "seconds that a job may work before it is marked failed")
+    )
+    max_jobs: int = field(
+        default=100, metadata=_row(_whole(1, 100_000), "jobs that are remembered; finished ones make room, else 503")
+    )
+    max_jobs_bytes: int = field(
+        default=2**30, metadata=_row(_whole(2**20, 2**50), "uploads and results of all jobs together; beyond it 503")
+    )
+    keep_jobs_s: float = field(
+        default=604_800.0, metadata=_row(_number(60, 10**9), "seconds that a finished job is remembered")
+    )
     api_keys: Path | None = field(
         default=None,
         metadata=_row(_FILE, "only who holds a key is answered; `python -m service keys add NAME` makes one", "none"),
@@ -180,6 +205,17 @@ class Settings:
             for entry in fields(cls)
             if environ.get(variable := PREFIX + entry.name.upper())
         })
+
+    def environ(self) -> dict[str, str]:
+        """The variables that `read` would make these settings from, for another process."""
+        return {
+            PREFIX + entry.name.upper(): _text(value)
+            for entry in fields(self) if (value := getattr(self, entry.name)) not in (None, "")
+        }
+
+
+def _text(value: Any) -> str:
+    return os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True)

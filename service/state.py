@@ -13,6 +13,7 @@ from starlette.requests import Request
 from service.answer import Face
 from service.dispatch import Dispatch
 from service.images import rehearse
+from service.jobs.desk import Desk
 from service.keeper import Keeper
 from service.metrics import Metrics
 from service.routebook import RouteBook
@@ -36,6 +37,7 @@ class State:
     book: RouteBook
     keeper: Keeper
     shadows: Shadows
+    desk: Desk
     splits: dict[str, Split] = field(default_factory=dict)
     split_problems: list[str] = field(default_factory=list)
     faces: dict[int, Face] = field(default_factory=dict)  # what each opened model shows in an answer, by its id
@@ -50,7 +52,7 @@ class State:
         dispatch = Dispatch(settings)
         dispatch.hearer = lambda opened: metrics.batches.labels(opened.card.id, opened.run.name).observe
         state = cls(settings, shelf, dispatch, metrics, pool, book, Keeper(settings, shelf, book),
-                    Shadows(shelf, metrics))
+                    Shadows(shelf, metrics), Desk(settings))
         state.keeper.changed = state.let_go
         return state
 
@@ -76,6 +78,7 @@ class State:
         """Let running work end."""
         await asyncio.to_thread(self.dispatch.close)
         await asyncio.to_thread(self.shadows.close)
+        await asyncio.to_thread(self.desk.close)
         self.evaluations.shutdown(wait=False, cancel_futures=True)
 
 

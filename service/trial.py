@@ -2,53 +2,100 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from service.calibration import expected_error, reliability
+from service.comparing import compare
+from service.images import encode_png
+from service.labelled import Material
 from service.scoring import Averages, score
 from service.shelf import Opened
-from service.wire import Average, ClassScore, EvaluateAnswer, Interval, Latency, Percentiles, SplitUsed
+from service.wire import (
+    Average,
+    ClassScore,
+    Comparison,
+    EvaluateAnswer,
+    Interval,
+    Latency,
+    Mistake,
+    Percentiles,
+    ReliabilityBin,
+    TopK,
+)
+
+MISTAKES = 12
+THUMBNAIL = 96  # pixels of its longer side at most
+Probabilities = NDArray[np.float32]
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: nobody wants the answer any more
     """The trial was told to stop."""
 
 
-def run_trial(
-    opened: Opened,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    *,
-    split: SplitUsed,
-    batch_size: int,
-    stop: threading.Event,
+def run_trials(
+    opened: Sequence[Opened], materials: Sequence[Material], *, batch_size: int, stop: threading.Event
 ) -> EvaluateAnswer:
-    """Score `opened` on images (n, height, width, channels) and labels (n,); Stopped soon after `stop` is set."""
-    opened.run(images[:batch_size])  # the first call at a new batch size pays for its buffers
-    outputs, seconds = [], []
-    for start in range(0, len(images), batch_size):
-        if stop.is_set():
-            raise Stopped
+    """Score one model, or two on the same images and compare them."""
+    answers, right = [], []
+    for each, material in zip(opened, materials, strict=True):
+        outputs, seconds = [], []
+        for output, took_s in batches(each, material, batch_size):
+            outputs.append(output)
+            seconds.append(took_s)
+            if stop.is_set():
+                raise Stopped
+        probabilities = np.concatenate(outputs)
+        answers.append(report(each, material, probabilities, seconds, batch_size))
+        right.append(probabilities.argmax(axis=1) == material.labels)
+    return compared(answers, right)
+
+
+def batches(
+    opened: Opened, material: Material, batch_size: int, first: int = 0
+) -> Iterator[tuple[Probabilities, float]]:
+    """Probabilities of each batch from image `first` on, and the seconds in the runtime."""
+    total = len(material.labels)
+    warm = False
+    for start in range(first, total, batch_size):
+        images = material.images(start, min(start + batch_size, total))
+        if not warm:
+            opened.run(images)  # the first call at a new batch size pays for its buffers
+            warm = True
         began = time.perf_counter()
-        outputs.append(opened.run(images[start : start + batch_size]))
-        seconds.append(time.perf_counter() - began)
-    sizes = [len(output) for output in outputs]
-    scores = score(np.concatenate(outputs), labels)
+        output = opened.run(images)
+        took_s = time.perf_counter() - began
+        yield output, took_s
+
+
+def report(
+    opened: Opened, material: Material, probabilities: Probabilities, seconds: Sequence[float], batch_size: int
+) -> EvaluateAnswer:
+    """All figures of one model. `seconds` are those of the batches, in order; the last may be short."""
+    labels, classes = material.labels, opened.card.classes
+    scores = score(probabilities, labels)
+    curve = reliability(probabilities, labels)
+    sizes = [min(batch_size, len(labels) - place * batch_size) for place in range(len(seconds))]
     return EvaluateAnswer(
         model=opened.card.name,
         version=opened.card.version,
         runtime=opened.run.name,
         device=opened.run.device,
-        split=split,
+        split=material.used,
         count=scores.count,
         correct=scores.correct,
         accuracy=scores.accuracy,
         interval=Interval(low=scores.low, high=scores.high),
+        balanced_accuracy=scores.balanced,
+        top_k=[TopK(k=k, accuracy=share) for k, share in scores.top_k.items()],
         macro=_average(scores.macro),
+        micro=_average(scores.micro),
         weighted=_average(scores.weighted),
         classes=[
             ClassScore(
@@ -58,18 +105,62 @@ def run_trial(
                 f1=scores.f1[index],
                 support=scores.support[index],
             )
-            for index, label in enumerate(opened.card.classes)
+            for index, label in enumerate(classes)
         ],
         confusion=scores.confusion.tolist(),
         log_loss=scores.log_loss,
+        brier=scores.brier,
+        ece=expected_error(curve),
+        reliability=[
+            ReliabilityBin(low=each.low, high=each.high, count=each.count, accuracy=each.accuracy,
+                           confidence=each.confidence)
+            for each in curve
+        ],
+        mistakes=_mistakes(probabilities, material, classes),
         latency=Latency(
             batch_size=batch_size,
             batches=len(seconds),
             batch_ms=_percentiles(seconds),
             image_ms=_percentiles(each / size for each, size in zip(seconds, sizes, strict=True)),
         ),
-        throughput=len(images) / sum(seconds),
+        throughput=len(labels) / sum(seconds),
     )
+
+
+def compared(answers: Sequence[EvaluateAnswer], right: Sequence[NDArray[np.bool_]]) -> EvaluateAnswer:
+    """The answer of the first model, with the comparison where there is a second; `right` says which images each has
+    right."""
+    if len(answers) == 1:
+        return answers[0]
+    one, other = right
+    found = compare(int((one & ~other).sum()), int((other & ~one).sum()), len(one))
+    comparison = Comparison(
+        other=answers[1], only_first=found.only_first, only_second=found.only_second, p_value=found.p_value,
+        difference=found.difference, low=found.low, high=found.high,
+    )
+    return answers[0].model_copy(update={"comparison": comparison})
+
+
+def _mistakes(probabilities: Probabilities, material: Material, classes: Sequence[str]) -> list[Mistake]:
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != material.labels)
+    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")[:MISTAKES]]
+    return [
+        Mistake(
+            place=place, name=material.name(place), label=classes[material.labels[place]],
+            predicted=classes[predicted[place]], probability=min(1.0, float(confidence[place])),
+            thumbnail=_thumbnail(material.images(place, place + 1)[0]),
+        )
+        for place in chosen.tolist()
+    ]
+
+
+def _thumbnail(pixels: NDArray[np.uint8]) -> str:
+    if max(pixels.shape[:2]) > THUMBNAIL:
+        image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        pixels = np.asarray(image).reshape(image.height, image.width, -1)
+    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
 
 
 def _average(averages: Averages) -> Average:

@@ -60,6 +60,10 @@ class EvaluateRequest(_Request):
     split: str | None = Field(default=None, description="a name from /splits; may be left out where only one fits")
     limit: int | None = Field(default=None, ge=1, description="score only the first `limit` images")
     batch_size: int = Field(default=64, ge=1, le=4096, description="images per call of the runtime")
+    compare: str | None = Field(default=None, description="a second model, to be scored on the same images")
+    job: bool | None = Field(
+        default=None, description="answer 202 and work on; left out, only where there are very many images"
+    )
 
 
 class ProblemDocument(_Answer):
@@ -165,6 +169,34 @@ class Latency(_Answer):
     image_ms: Percentiles
 
 
+class TopK(_Answer):
+    """How often the true class is among the `k` most probable."""
+
+    k: int = Field(ge=1)
+    accuracy: Share
+
+
+class ReliabilityBin(_Answer):
+    """Images whose probability of the predicted class lies in (low, high]; the shares are absent where none does."""
+
+    low: Share
+    high: Share
+    count: int = Field(ge=0)
+    accuracy: Share | None = None
+    confidence: Share | None = Field(default=None, description="mean probability of the predicted class")
+
+
+class Mistake(_Answer):
+    """An image whose class was missed, and how sure the model was of the wrong one."""
+
+    place: int = Field(ge=0, description="of the image among those scored")
+    name: str | None = Field(default=None, description="the file it came from, where it has a name")
+    label: str = Field(description="the true class")
+    predicted: str
+    probability: Share
+    thumbnail: str | None = Field(default=None, description="a data: URL; only the HTML answer has it")
+
+
 class SplitUsed(_Answer):
     """Which images were scored. `sha256` is that of the split's data, absent for uploaded images."""
 
@@ -185,13 +217,63 @@ class EvaluateAnswer(_Answer):
     correct: int = Field(ge=0)
     accuracy: Share
     interval: Interval
+    balanced_accuracy: Share = Field(description="mean recall of the classes that the labels have")
+    top_k: list[TopK]
     macro: Average
+    micro: Average
     weighted: Average
     classes: list[ClassScore]
     confusion: list[list[int]] = Field(description="row: the true class, column: the predicted class")
     log_loss: float = Field(ge=0, description="mean negative log-likelihood, nats; probabilities clipped at 2.2e-16")
+    brier: float = Field(ge=0, le=2.00001, description="mean squared distance to the one-hot truth, over all classes")
+    ece: Share = Field(description="expected calibration error over the bins of `reliability`")
+    reliability: list[ReliabilityBin]
+    mistakes: list[Mistake] = Field(description="those the model was most sure of, the surest first")
     latency: Latency
     throughput: float = Field(ge=0, description="images per second in the runtime")
+    comparison: Comparison | None = Field(default=None, description="present where a second model was asked for")
+
+
+class Comparison(_Answer):
+    """Two models on the same images: the first is the one the answer is about, the second is `other`."""
+
+    other: EvaluateAnswer
+    only_first: int = Field(ge=0, description="images that only the first has right")
+    only_second: int = Field(ge=0, description="images that only the second has right")
+    p_value: Share = Field(description="McNemar's exact test, two-sided")
+    difference: float = Field(ge=-1, le=1, description="accuracy of the first minus that of the second")
+    low: float = Field(ge=-1, le=1, description="of the 95 % interval of the difference (Bonett and Price)")
+    high: float = Field(ge=-1, le=1)
+
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class Job(_Answer):
+    """An evaluation that works on by itself. Times are seconds since 1970, UTC."""
+
+    id: str
+    state: JobState
+    model: str = Field(description="name@version, fixed when the job was accepted")
+    compare: str | None = None
+    data: str = Field(description="the split, or `uploaded`")
+    images: int = Field(ge=1, description="to be scored, by every model")
+    done: int = Field(ge=0, description="scored so far, over all models")
+    progress: Share
+    left_s: float | None = Field(default=None, description="expected, once there is something to expect it from")
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    attempts: int = Field(ge=0, description="more than one: the process that did the work died, and it was resumed")
+    problem: ProblemDocument | None = Field(default=None, description="why it failed")
+    url: str = Field(description="of this document")
+    result: str | None = Field(default=None, description="address of the result, once it is done")
+
+
+class JobList(_Answer):
+    """Every job that is remembered, the newest first."""
+
+    jobs: list[Job]
 
 
 class RuntimeState(_Answer):

@@ -35,7 +35,7 @@ class Process:
                 [sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", str(port)],
                 cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 env={**keep, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true",
-                     "WEIGHBRIDGE_MODELS": str(models), **environment},
+                     "WEIGHBRIDGE_MODELS": str(models), "WEIGHBRIDGE_JOBS": str(home / "jobs"), **environment},
             )
 
     def wait_until_ready(self) -> None:

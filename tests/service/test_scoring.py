@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
 
-from service.scoring import score, wilson
+from service.calibration import expected_error, reliability
+from service.scoring import score, top_k, wilson
 
 
 def outcomes(seed: int, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -29,10 +39,48 @@ def test_everything_agrees_with_scikit_learn(seed: int, count: int, classes: int
     theirs = precision_recall_fscore_support(labels, predicted, labels=known, zero_division=0)
     for mine, other in zip((ours.precision, ours.recall, ours.f1, ours.support), theirs, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-12, rtol=0)
-    for average, mine in (("macro", ours.macro), ("weighted", ours.weighted)):
+    for average, mine in (("macro", ours.macro), ("micro", ours.micro), ("weighted", ours.weighted)):
         theirs = precision_recall_fscore_support(labels, predicted, labels=known, average=average, zero_division=0)
         assert (mine.precision, mine.recall, mine.f1) == pytest.approx(theirs[:3], abs=1e-12)
     assert ours.log_loss == pytest.approx(log_loss(labels, probabilities, labels=known), abs=1e-12)
+    recalls = confusion_matrix(labels, predicted, labels=known, normalize="true").diagonal()[np.unique(labels)]
+    assert ours.balanced == pytest.approx(recalls.mean(), abs=1e-12)
+    if set(predicted) <= set(labels) and len(set(labels)) > 1:  # else scikit-learn warns about what it is asked
+        assert ours.balanced == pytest.approx(balanced_accuracy_score(labels, predicted), abs=1e-12)
+    if classes > 2:
+        assert ours.brier == pytest.approx(brier_score_loss(labels, probabilities, labels=known), abs=1e-12)
+        for k, mine in ours.top_k.items():
+            assert mine == pytest.approx(top_k_accuracy_score(labels, probabilities, k=k, labels=known), abs=1e-12)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 200), st.integers(2, 12))
+def test_the_reliability_curve_is_scikit_learn_s_and_the_error_follows_from_it(
+    seed: int, count: int, classes: int
+) -> None:
+    probabilities, labels = outcomes(seed, count, classes)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+
+    curve = reliability(probabilities, labels)
+
+    accuracies, confidences = calibration_curve(right, confidence, n_bins=len(curve), pos_label=True)
+    filled = [each for each in curve if each.count]
+    np.testing.assert_allclose([each.accuracy for each in filled], accuracies, atol=1e-12, rtol=0)
+    np.testing.assert_allclose([each.confidence for each in filled], confidences, atol=1e-12, rtol=0)
+    assert sum(each.count for each in curve) == count
+    weights = np.array([each.count for each in filled]) / count
+    assert expected_error(curve) == pytest.approx((weights * abs(accuracies - confidences)).sum(), abs=1e-12)
+
+
+def test_of_two_classes_the_brier_score_is_twice_the_one_that_looks_at_one_class() -> None:
+    probabilities, labels = outcomes(1, 50, 2)
+
+    assert score(probabilities, labels).brier == pytest.approx(2 * np.mean((probabilities[:, 1] - labels) ** 2))
+
+
+def test_the_first_of_equal_classes_is_among_the_most_probable_first() -> None:
+    equal = np.full((3, 3), 1 / 3)
+
+    assert [top_k(equal, np.array([0, 1, 2]), k) for k in (1, 2, 3)] == [1 / 3, 2 / 3, 1]
 
 
 def test_a_certain_mistake_costs_a_finite_amount() -> None:

@@ -36,6 +36,14 @@ def test_values_are_read_with_their_types() -> None:
     assert (settings.resize, settings.device) == ("exact", "auto")
 
 
+@pytest.mark.parametrize("settings", [
+    Settings(),
+    Settings(models=(Path("/a"), Path("/b")), access_log=True, jobs=Path("/j"), job_share=0.25, routes=Path("/r.json")),
+])
+def test_another_process_can_be_given_the_same_settings(settings: Settings) -> None:
+    assert Settings.read(settings.environ()) == settings
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "allowed"),
     [

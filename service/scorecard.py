@@ -1,0 +1,212 @@
+"""An evaluation as a document: JSON for programs, CSV for tables, and HTML that needs no server to be read again."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any, Literal, get_args
+
+from starlette.responses import Response
+
+from service.fields import shorten
+from service.problems import Problem
+from service.wire import EvaluateAnswer, ReliabilityBin
+
+Kind = Literal["json", "csv", "html"]
+TYPES: dict[str, Kind] = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
+WIDEST = 30  # classes of a confusion matrix that a page can show
+SIDE = 220   # pixels of the reliability diagram
+STYLE = """
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
+th, td { padding: .2rem .6rem; text-align: right; font-variant-numeric: tabular-nums }
+th:first-child, td:first-child { text-align: left }
+thead th { border-bottom: 1px solid currentColor } .soft { opacity: .7 }
+.hit { font-weight: 600 } .zero { opacity: .25 }
+.mistakes { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; max-width: 9rem; font-size: .85rem }
+figure img { width: 96px; image-rendering: pixelated; background: #888 }
+svg { background: #8881; max-width: 100% }
+""".strip()
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+SAFE = {
+    "Content-Security-Policy": f"default-src 'none'; img-src data:; style-src 'sha256-{STYLE_HASH}'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def chosen_format(query: Mapping[str, str], accept: str) -> Kind:
+    """What was asked for: `format` in the query, else the first known type of the header Accept, else JSON."""
+    asked = query.get("format")
+    if asked is not None:
+        if asked not in get_args(Kind):
+            raise Problem("bad-value", f"format is {shorten(asked)}", field="format",
+                          cure=f"use one of {', '.join(get_args(Kind))}")
+        return asked  # type: ignore[return-value]
+    for part in accept.split(","):
+        kind = TYPES.get(part.partition(";")[0].strip().lower())
+        if kind is not None:
+            return kind
+    return "json"
+
+
+def render(answer: EvaluateAnswer, kind: Kind) -> Response:
+    """The answer as a response."""
+    if kind == "csv":
+        return Response(to_csv(answer), media_type="text/csv")
+    if kind == "html":
+        return Response(to_html(answer), media_type="text/html", headers=SAFE)
+    return Response(to_json(answer), media_type="application/json")
+
+
+def to_json(answer: EvaluateAnswer) -> str:
+    """Everything but the thumbnails."""
+    bare = {"mistakes": {"__all__": {"thumbnail"}}}
+    exclude: Any = {**bare, "comparison": {"other": bare}}
+    return answer.model_dump_json(exclude_none=True, exclude=exclude)
+
+
+def to_csv(answer: EvaluateAnswer) -> str:
+    """One figure per line: model, metric, class, other (the predicted class, k or a bin's upper end), value."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("model", "metric", "class", "other", "value"))
+    for each in (answer, answer.comparison.other) if answer.comparison else (answer,):
+        name = f"{each.model}@{each.version}"
+        writer.writerows((name, *row) for row in _figures(each))
+    if found := answer.comparison:
+        name = f"{answer.model}@{answer.version} - {found.other.model}@{found.other.version}"
+        for metric in ("difference", "low", "high", "p_value", "only_first", "only_second"):
+            writer.writerow((name, metric, "", "", getattr(found, metric)))
+    return buffer.getvalue()
+
+
+def _figures(answer: EvaluateAnswer) -> Iterator[tuple[str, Any, Any, Any]]:
+    for metric in ("count", "correct", "accuracy"):
+        yield metric, "", "", getattr(answer, metric)
+    yield "accuracy_low", "", "", answer.interval.low
+    yield "accuracy_high", "", "", answer.interval.high
+    for metric in ("balanced_accuracy", "log_loss", "brier", "ece", "throughput"):
+        yield metric, "", "", getattr(answer, metric)
+    for top in answer.top_k:
+        yield "top_k", "", top.k, top.accuracy
+    for average in ("macro", "micro", "weighted"):
+        for metric in ("precision", "recall", "f1"):
+            yield f"{average}_{metric}", "", "", getattr(getattr(answer, average), metric)
+    for quantile in ("p50", "p90", "p99", "mean"):
+        yield f"batch_ms_{quantile}", "", "", getattr(answer.latency.batch_ms, quantile)
+    for each in answer.classes:
+        for metric in ("precision", "recall", "f1", "support"):
+            yield metric, each.label, "", getattr(each, metric)
+    for bin_ in answer.reliability:
+        if bin_.count:
+            for metric in ("count", "accuracy", "confidence"):
+                yield f"bin_{metric}", "", bin_.high, getattr(bin_, metric)
+    for truth, row in zip(answer.classes, answer.confusion, strict=True):
+        for predicted, count in zip(answer.classes, row, strict=True):
+            if count:
+                yield "confusion", truth.label, predicted.label, count
+
+
+def to_html(answer: EvaluateAnswer) -> str:
+    """One page without scripts or links, to keep and to send."""
+    name = f"{answer.model}@{answer.version}"
+    parts = [
+        f"<h1>{escape(name)} on {escape(answer.split.name)}</h1>",
+        f"<p class=soft>{answer.count:,} images, {escape(answer.runtime)} on {escape(answer.device)}"
+        + (f", route {escape(answer.route)}" if answer.route else "") + "</p>",
+        *_comparison(answer),
+        *_model(answer),
+    ]
+    if answer.comparison:
+        other = answer.comparison.other
+        parts += [f"<h1>{escape(f'{other.model}@{other.version}')}</h1>", *_model(other)]
+    return (f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+            f"<title>{escape(name)}</title><style>{STYLE}</style>{''.join(parts)}</html>\n")
+
+
+def _model(answer: EvaluateAnswer) -> Iterator[str]:
+    low, high, latency = answer.interval.low, answer.interval.high, answer.latency
+    yield _table(("", ""), [
+        ("accuracy", f"{answer.accuracy:.2%} [{low:.2%}, {high:.2%}]"),
+        ("balanced accuracy", f"{answer.balanced_accuracy:.2%}"),
+        *((f"top {top.k}", f"{top.accuracy:.2%}") for top in answer.top_k if top.k > 1),
+        *((f"{kind} precision, recall, F1", f"{each.precision:.4f}, {each.recall:.4f}, {each.f1:.4f}")
+          for kind, each in (("macro", answer.macro), ("weighted", answer.weighted))),
+        ("log loss", f"{answer.log_loss:.4f}"), ("Brier score", f"{answer.brier:.4f}"),
+        ("expected calibration error", f"{answer.ece:.4f}"),
+        (f"milliseconds per {latency.batch_size} images, median and 99 %",
+         f"{latency.batch_ms.p50:.2f}, {latency.batch_ms.p99:.2f}"),
+        ("images per second in the runtime", f"{answer.throughput:,.0f}"),
+    ])
+    yield "<h2>Classes</h2>" + _table(
+        ("class", "precision", "recall", "F1", "images"),
+        [(each.label, f"{each.precision:.4f}", f"{each.recall:.4f}", f"{each.f1:.4f}", f"{each.support:,}")
+         for each in answer.classes],
+    )
+    yield "<h2>Confusion</h2>" + _confusion(answer)
+    yield ("<h2>Reliability</h2><p class=soft>How often the model is right where it is so sure. On the line it is as "
+           f"often right as it says.</p>{_diagram(answer.reliability)}")
+    if answer.mistakes:
+        yield "<h2>Most confident mistakes</h2><div class=mistakes>" + "".join(
+            f"<figure><img alt='image {each.place}' src='{escape(each.thumbnail or '')}'><figcaption>"
+            f"{escape(each.predicted)}, {each.probability:.1%}<br>is {escape(each.label)}<br>"
+            f"<span class=soft>{escape(each.name or f'image {each.place}')}</span></figcaption></figure>"
+            for each in answer.mistakes
+        ) + "</div>"
+
+
+def _comparison(answer: EvaluateAnswer) -> Iterator[str]:
+    if (found := answer.comparison) is None:
+        return
+    other = f"{found.other.model}@{found.other.version}"
+    verdict = ("cannot be told apart on these images" if found.low <= 0 <= found.high
+               else "is better" if found.difference > 0 else "is worse")
+    yield f"<h2>Against {escape(other)}</h2>" + _table(("", ""), [
+        ("difference of accuracy", f"{found.difference:+.2%} [{found.low:+.2%}, {found.high:+.2%}]"),
+        ("only the first is right", f"{found.only_first:,}"), ("only the second is right", f"{found.only_second:,}"),
+        ("p, McNemar's exact test", f"{found.p_value:.3g}"), ("verdict at 95 %", verdict),
+    ])
+
+
+def _confusion(answer: EvaluateAnswer) -> str:
+    labels = [each.label for each in answer.classes]
+    if len(labels) > WIDEST:
+        pairs = sorted(
+            ((count, truth, predicted) for truth, row in zip(labels, answer.confusion, strict=True)
+             for predicted, count in zip(labels, row, strict=True) if count and truth != predicted), reverse=True
+        )
+        return _table(("is", "was taken for", "images"), [(t, p, f"{c:,}") for c, t, p in pairs[:WIDEST]])
+    rows = "".join(
+        f"<tr><th>{escape(label)}</th>" + "".join(
+            f"<td class={'hit' if place == column else 'zero' if not count else 'miss'}>{count:,}</td>"
+            for column, count in enumerate(row)
+        ) + "</tr>"
+        for place, (label, row) in enumerate(zip(labels, answer.confusion, strict=True))
+    )
+    head = "".join(f"<th>{escape(label)}</th>" for label in labels)
+    return f"<table><thead><tr><th>is \\ taken for</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _diagram(bins: list[ReliabilityBin]) -> str:
+    bars = []
+    for each in bins:
+        if each.accuracy is None:
+            continue
+        left, width, height = each.low * SIDE, (each.high - each.low) * SIDE - 1, each.accuracy * SIDE
+        bars.append(f"<rect x='{left:.1f}' y='{SIDE - height:.1f}' width='{width:.1f}' height='{height:.1f}' "
+                    f"fill='#48c'><title>{each.count:,} images, {each.accuracy:.1%} right at "
+                    f"{each.confidence:.1%}</title></rect>")
+    line = f"<line x1='0' y1='{SIDE}' x2='{SIDE}' y2='0' stroke='currentColor' stroke-dasharray='4'/>"
+    return f"<svg viewBox='0 0 {SIDE} {SIDE}' width='{SIDE}' height='{SIDE}' role=img>{''.join(bars)}{line}</svg>"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    top = "<thead><tr>" + "".join(f"<th>{escape(each)}</th>" for each in head) + "</tr></thead>" if any(head) else ""
+    body = "".join("<tr>" + "".join(f"<td>{escape(each)}</td>" for each in row) + "</tr>" for row in rows)
+    return f"<table>{top}<tbody>{body}</tbody></table>"

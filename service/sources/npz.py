@@ -1,0 +1,57 @@
+"""NumPy's .npz: `images` uint8 (count, height, width[, channels]) and `labels` (count,), whole numbers or names."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from service.sources.archive import open_zip, read_file
+from service.sources.source import Bounds, Source, bad, check_arrays
+
+KEYS = ("images", "labels")
+CURE = "write it with np.savez_compressed(file, images=images, labels=labels)"
+MOST_HEADER = 10_000
+
+
+def looks_like(path: Path) -> bool:
+    """Whether a zip is one of arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception:  # noqa: BLE001 - what is wrong is told by whoever reads it
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def read(path: Path, bounds: Bounds) -> Source:
+    """The arrays, after their headers were checked."""
+    with open_zip(path, bounds) as archive:
+        found = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        for key in KEYS:
+            if key not in found:
+                bad(f"the .npz has {', '.join(sorted(found)) or 'nothing'}, and no `{key}`", CURE)
+        images, labels = (_array(read_file(archive, found[key], bounds.bytes), key) for key in KEYS)
+    check_arrays(images, labels, bounds)
+    return Source(labels.tolist(), lambda start, stop: images[start:stop])
+
+
+def _array(data: bytes, key: str) -> NDArray[Any]:
+    file = io.BytesIO(data)
+    try:
+        version = npy.read_magic(file)
+        reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = reader(file, max_header_size=MOST_HEADER)
+    except (ValueError, EOFError, KeyError) as error:
+        bad(f"`{key}` is no array: {error}", CURE)
+    if dtype.hasobject:
+        bad(f"`{key}` holds Python objects, which are not read: they could be programs", CURE)
+    left = len(data) - file.tell()
+    if int(np.prod(shape, dtype=object)) * dtype.itemsize != left:
+        bad(f"`{key}` says it is {dtype} {shape} and has {left} bytes", CURE)
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")

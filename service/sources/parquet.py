@@ -1,0 +1,62 @@
+"""Parquet with encoded images and labels: columns `image` (bytes, or {bytes, path}) and `label`. Needs pyarrow."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from service.problems import Problem
+from service.sources.source import FIELD, Bounds, Source, bad
+
+IMAGE = ("image", "img", "bytes")
+LABEL = ("label", "labels", "class", "target")
+CURE = "store a column `image` of encoded files as binary, and a column `label` of whole numbers or names"
+
+
+def read(path: Path, bounds: Bounds) -> Source:
+    """All rows; the images stay encoded."""
+    if find_spec("pyarrow") is None:
+        raise Problem("unsupported-media-type", "Parquet is read with pyarrow, which this server does not have",
+                      field=FIELD, cure="install pyarrow on the server, or send a zip of class folders")
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        file = parquet.ParquetFile(path, thrift_string_size_limit=2**24, thrift_container_size_limit=2**20)
+        bounds.check_count(file.metadata.num_rows)
+        groups = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
+        bounds.check_bytes(sum(group.total_byte_size for group in groups), "the Parquet file")
+        names = file.schema_arrow.names
+        image, label = _column(names, IMAGE), _column(names, LABEL)
+        table = file.read(columns=[image, label])
+        bounds.check_bytes(table.nbytes, "the Parquet file")
+        images, labels = table.column(image), table.column(label)
+    except (pyarrow.ArrowException, OSError) as error:
+        bad(f"the Parquet file cannot be read: {error}", CURE)
+    kinds = pyarrow.types
+    if kinds.is_struct(images.type):
+        if "bytes" not in [images.type.field(place).name for place in range(images.type.num_fields)]:
+            bad(f"`{image}` is {images.type}", CURE)
+        images = pyarrow.chunked_array([chunk.field("bytes") for chunk in images.chunks], type=None)
+    if not (kinds.is_binary(images.type) or kinds.is_large_binary(images.type)):
+        bad(f"`{image}` is {images.type}", CURE)
+    if kinds.is_dictionary(labels.type):
+        labels = labels.cast(labels.type.value_type)
+    if not (kinds.is_integer(labels.type) or kinds.is_string(labels.type) or kinds.is_large_string(labels.type)):
+        bad(f"`{label}` is {labels.type}", CURE)
+    if images.null_count or labels.null_count:
+        bad(f"{images.null_count} images and {labels.null_count} labels are missing", "leave those rows out")
+    return Source(labels.to_pylist(), lambda start, stop: _pieces(images, start, stop))
+
+
+def _pieces(images: Any, start: int, stop: int) -> list[bytes]:
+    found: list[bytes] = images.slice(start, stop - start).to_pylist()
+    return found
+
+
+def _column(names: list[str], wanted: tuple[str, ...]) -> str:
+    found = [name for name in names if name.lower() in wanted]
+    if len(found) != 1:
+        bad(f"the Parquet file has the columns {', '.join(names)[:200]}, and not one of {', '.join(wanted)}", CURE)
+    return found[0]
