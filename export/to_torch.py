@@ -19,6 +19,8 @@ def to_torchscript(module: Wrapped, example: torch.Tensor, path: Path) -> None:
     refuse_train_mode(module)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.filterwarnings("ignore", message=r"`?torch\.jit", category=DeprecationWarning)
+        # A network that checks its input's size. Whether that was traced rightly, parity at several batch sizes shows.
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python", category=torch.jit.TracerWarning)
         traced = torch.jit.trace(module, (example,), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(torch.jit.freeze(traced), str(path))
 
