@@ -39,6 +39,7 @@ QUERY_FIELDS = (*BODY_FIELDS, "timeout")
 MEDIA_TYPES = (
     "multipart/form-data, image/png, image/jpeg, image/webp, image/bmp, application/octet-stream, application/json"
 )
+SHORTEST_S = 0.001  # of a deadline; what is over before it began is a mistake, not a wish
 SPARE_PARTS = 16  # plain fields beside the images
 
 
@@ -123,9 +124,9 @@ def _timeout_s(query: Mapping[str, str], headers: Mapping[bytes, bytes], setting
         found = float(text)
     except ValueError:
         found = math.nan
-    if not 0 < found < math.inf:
+    if not SHORTEST_S <= found < math.inf:
         raise Problem("bad-value", f"timeout is {shorten(text)}", field="timeout",
-                      limit=settings.timeout_s, cure="send seconds, above 0")
+                      limit=SHORTEST_S, cure=f"send seconds, {SHORTEST_S} or more")
     return min(found, settings.timeout_s)
 
 
