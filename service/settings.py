@@ -167,7 +167,7 @@ class Settings:
     )
     jobs: Path = field(
         default_factory=lambda: Path.home() / ".local" / "state" / "weighbridge" / "jobs",
-        metadata=_row(_FOLDER, "where jobs are kept over restarts; servers may share it",
+        metadata=_row(_FOLDER, "where jobs are kept over restarts; servers may share it, whatever their models",
                       "`~/.local/state/weighbridge/jobs`"),
     )
     job_share: float = field(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from service.client import calls
-from service.client.calls import MOST, MOST_BYTES, A, Call, Outcome, Resize
+from service.client.calls import EVALUATE_S, MOST, MOST_BYTES, A, Call, Data, Document, Outcome, Resize
 from service.client.errors import ServiceError, UnreachableError
 from service.client.images import Image, chunked, encode
 from service.client.patience import Patience, Retries
-from service.wire import EvaluateAnswer, ModelList, ModelVersions, PredictAnswer, Readiness, SplitList
+from service.wire import EvaluateAnswer, Job, JobList, ModelList, ModelVersions, PredictAnswer, Readiness, SplitList
 
 
 class AsyncClient:
@@ -87,12 +89,93 @@ class AsyncClient:
         return await self._make(calls.ready())
 
     async def evaluate(
-        self, split: str | None = None, *, model: str | None = None, runtime: str | None = None,
-        limit: int | None = None, batch_size: int | None = None, deadline_s: float | None = None,
+        self, split: str | None = None, *, data: Data | Sequence[Data] | None = None, model: str | None = None,
+        runtime: str | None = None, compare: str | None = None, limit: int | None = None,
+        batch_size: int | None = None, timeout_s: float | None = None, tell: Callable[[Job], None] | None = None,
     ) -> EvaluateAnswer:
-        """Score a model on a labelled split of the server; without a name, on the only one that fits."""
-        call = calls.evaluate_split(split, model=model, runtime=runtime, limit=limit, batch_size=batch_size)
-        return await self._make(call, deadline_s)
+        """Score a model, and with `compare` a second one, on labelled images.
+
+        They are a split of the server, without a name the only one that fits, or `data`: paths or bytes of one .npz,
+        zip of class folders or Parquet file, of two IDX files, or of a CSV file and its zip. Where the server makes
+        a job of it, this waits until it has ended, see `wait`.
+        """
+        call = calls.evaluate(
+            split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
+        )
+        found = await self._make(call, timeout_s or EVALUATE_S)
+        if isinstance(found, Job):
+            return await self.wait(found.id, timeout_s=timeout_s, tell=tell)
+        assert isinstance(found, EvaluateAnswer)
+        return found
+
+    async def document(
+        self, kind: Document, split: str | None = None, *, data: Data | Sequence[Data] | None = None,
+        model: str | None = None, runtime: str | None = None, compare: str | None = None, limit: int | None = None,
+        batch_size: int | None = None, tell: Callable[[Job], None] | None = None,
+    ) -> str:
+        """The same as `evaluate`, as the text of a CSV or HTML document; the latter shows the worst mistakes."""
+        call = calls.evaluate(
+            split, data, kind=kind, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
+        )
+        found = await self._make(call, EVALUATE_S)
+        if isinstance(found, Job):
+            await self.wait(found.id, tell=tell)
+            return await self.result_document(kind, found.id)
+        assert isinstance(found, str)
+        return found
+
+    async def result_document(self, kind: Document, job: str) -> str:
+        """The result of a job that is done, as a document."""
+        found = await self._make(calls.result(job, kind))
+        assert isinstance(found, str)
+        return found
+
+    async def submit(
+        self, split: str | None = None, *, data: Data | Sequence[Data] | None = None, model: str | None = None,
+        runtime: str | None = None, compare: str | None = None, limit: int | None = None,
+        batch_size: int | None = None,
+    ) -> Job:
+        """The same as a job, without waiting for it."""
+        call = calls.evaluate(
+            split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size, job=True
+        )
+        found = await self._make(call)
+        assert isinstance(found, Job)
+        return found
+
+    async def wait(
+        self, job: str, *, timeout_s: float | None = None, tell: Callable[[Job], None] | None = None
+    ) -> EvaluateAnswer:
+        """The result of a job once it has ended; `tell` hears how far it is. ServiceError says why it failed.
+
+        UnreachableError after `timeout_s`; the job goes on.
+        """
+        ends = time.monotonic() + (timeout_s or math.inf)
+        while not calls.ended(found := await self.job(job)):
+            if tell is not None:
+                tell(found)
+            if time.monotonic() >= ends:
+                raise UnreachableError(f"job {job} has not ended after {timeout_s:g} s; it goes on")
+            await asyncio.sleep(calls.look_again_s(found))
+        return await self.result(job)
+
+    async def jobs(self) -> JobList:
+        """Every job that the server remembers, the newest first."""
+        return await self._make(calls.jobs())
+
+    async def job(self, job: str) -> Job:
+        """How far a job is."""
+        return await self._make(calls.job(job))
+
+    async def cancel(self, job: str) -> Job | None:
+        """Cancel a job, or forget one that has ended: then None."""
+        return await self._make(calls.cancel(job))
+
+    async def result(self, job: str) -> EvaluateAnswer:
+        """The result of a job that is done; ServiceError says why there is none."""
+        found = await self._make(calls.result(job))
+        assert isinstance(found, EvaluateAnswer)
+        return found
 
     async def _make(self, call: Call[A], deadline_s: float | None = None) -> A:
         patience = Patience(calls.within(self._retries, call, deadline_s))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
@@ -11,10 +13,13 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from service.client.errors import ClientError, ServiceError
+from service.client.images import encode
 from service.client.patience import Retries
 from service.wire import (
     EvaluateAnswer,
     FailedItem,
+    Job,
+    JobList,
     ModelList,
     ModelVersions,
     PredictAnswer,
@@ -27,6 +32,10 @@ A = TypeVar("A")
 M = TypeVar("M", bound=BaseModel)
 Outcome = Prediction | FailedItem
 Resize = Literal["fit", "exact"]
+Document = Literal["csv", "html"]
+Kind = Literal["json"] | Document
+Data = str | os.PathLike[str] | bytes
+EVALUATE_S = 600.0      # an evaluation that is no job may take long
 MOST = 32               # images of one request of `stream`
 MOST_BYTES = 8 * 2**20  # of their files; a server takes 32 MiB unless it is told otherwise
 
@@ -126,9 +135,67 @@ def ready() -> Call[Readiness]:
     return Call("GET", "/readyz", lambda response: _parsed(response, Readiness), patient=False)
 
 
-def evaluate_split(split: str | None, **asked: Any) -> Call[EvaluateAnswer]:
-    """POST /evaluate on a split of the server."""
-    return Call("POST", "/evaluate", _reader(EvaluateAnswer), {"json": _given(split=split, **asked)})
+def evaluate(
+    split: str | None, data: Data | Sequence[Data] | None, *, kind: Kind = "json", job: bool | None = None, **asked: Any
+) -> Call[EvaluateAnswer | str | Job]:
+    """POST /evaluate on a split of the server, or on files of labelled images. `kind` other than JSON gives a text."""
+    given = _given(job=job, **asked)
+    params = {} if kind == "json" else {"format": kind}
+    if data is None:
+        sent: dict[str, Any] = {"json": _given(split=split, **given)}
+    elif split is not None:
+        raise ValueError("give either a split of the server or data, not both")
+    else:
+        files = [data] if isinstance(data, str | os.PathLike | bytes) else data
+        parts = [("data", ("data", encode(each), "application/octet-stream")) for each in files]
+        sent = {"files": parts, "data": {name: str(value).lower() if value is True or value is False else str(value)
+                                         for name, value in given.items()}}
+    return Call("POST", "/evaluate", _scored(kind), {**sent, "params": params})
+
+
+def jobs() -> Call[JobList]:
+    """GET /evaluate/jobs."""
+    return Call("GET", "/evaluate/jobs", _reader(JobList))
+
+
+def job(name: str) -> Call[Job]:
+    """GET /evaluate/jobs/{id}."""
+    return Call("GET", f"/evaluate/jobs/{quote(name, safe='')}", _reader(Job))
+
+
+def cancel(name: str) -> Call[Job | None]:
+    """DELETE /evaluate/jobs/{id}."""
+    read = _reader(Job)
+    return Call("DELETE", f"/evaluate/jobs/{quote(name, safe='')}",
+                lambda response: None if response.status_code == HTTPStatus.NO_CONTENT else read(response))
+
+
+def result(name: str, kind: Kind = "json") -> Call[EvaluateAnswer | str | Job]:
+    """GET /evaluate/jobs/{id}/result."""
+    return Call("GET", f"/evaluate/jobs/{quote(name, safe='')}/result", _scored(kind), {"params": {"format": kind}})
+
+
+def ended(job: Job) -> bool:
+    """Whether a job will not change any more."""
+    return job.state in ("done", "failed", "cancelled")
+
+
+def look_again_s(job: Job) -> float:
+    """When to look at a job again: often at first, then some twenty times until it is done."""
+    return min(2.0, max(0.1, (job.left_s or 0.0) / 20))
+
+
+def _scored(kind: Kind) -> Callable[[httpx.Response], EvaluateAnswer | str | Job]:
+    answer, accepted = _reader(EvaluateAnswer), _reader(Job)
+
+    def read(response: httpx.Response) -> EvaluateAnswer | str | Job:
+        if response.status_code == HTTPStatus.ACCEPTED:
+            return accepted(response)
+        if kind == "json" or not response.is_success:
+            return answer(response)
+        return response.text
+
+    return read
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@
     python -m service predict shoe.png 'photos/*.jpg'      files and globs
     cat shoe.png | python -m service predict               one image from standard input
     find . -name '*.png' | python -m service predict --list -
-    python -m service evaluate --split fashion-mnist-test
+    python -m service evaluate --split fashion-mnist-test --compare fm000-tinyvgg
+    python -m service evaluate labelled.zip --format html --output report.html
     python -m service models
 
 Tables for people; with --json one JSON document per image (predict) or one in all, for programs. The server is --url or
@@ -23,21 +24,22 @@ import glob
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, get_args
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
-from service.client.calls import Outcome, Resize
+from service.client.calls import Kind, Outcome, Resize
 from service.client.errors import ClientError, ServiceError, UnreachableError
 from service.client.patience import Retries
 from service.client.synchronous import Client
 from service.settings import Address
-from service.wire import EvaluateAnswer, FailedItem, ModelList
+from service.wire import EvaluateAnswer, FailedItem, Job, ModelList
 
 DONE, REFUSED, WRONG, UNREACHABLE, OVERLOADED = range(5)
 STDIN = "-"
@@ -96,6 +98,15 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(run=predict)
 
     two = commands.add_parser("evaluate", parents=[shared, chosen], help="score a model on labelled images")
+    two.add_argument(
+        "data", nargs="*", metavar="FILE",
+        help=".npz, zip of class folders, Parquet, two IDX files, or a CSV file and a zip",
+    )
+    two.add_argument("--compare", metavar="MODEL", help="a second model, scored on the same images")
+    two.add_argument("--detach", action="store_true", help="submit a job, print its id, and do not wait")
+    two.add_argument("--job", metavar="ID", help="wait for this job and show its result, instead of starting one")
+    two.add_argument("--format", choices=("json", "csv", "html"), help="a document instead of tables; json is --json")
+    two.add_argument("--output", type=Path, metavar="FILE", help="write the document here")
     two.add_argument("--split", help="a labelled split of the server; default: the only one that fits the model")
     two.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     two.add_argument("--batch-size", type=int, metavar="N", help="images per call of the runtime")
@@ -126,16 +137,51 @@ def predict(client: Client, options: argparse.Namespace, out: Console) -> int:
 
 
 def evaluate(client: Client, options: argparse.Namespace, out: Console) -> int:
-    """Score a model on a split."""
-    answer = client.evaluate(
-        options.split, model=options.model, runtime=options.runtime, limit=options.limit,
-        batch_size=options.batch_size,
-    )
-    if options.json:
-        _write(answer.model_dump(mode="json", exclude_none=True))
+    """Score a model on a split or on files; one of many images shows how far it is."""
+    kind: Kind | None = options.format or ("json" if options.json or options.output else None)
+    asked = {
+        "data": options.data or None, "model": options.model, "runtime": options.runtime, "limit": options.limit,
+        "compare": options.compare, "batch_size": options.batch_size,
+    }
+    if options.detach:
+        job = client.submit(options.split, **asked)
+        if options.json:
+            _write(job.model_dump(mode="json", exclude_none=True))
+        else:
+            out.print(job.id)
+        return DONE
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("queued", total=1.0, visible=False)
+
+        def tell(job: Job) -> None:
+            bar.update(task, description=job.state, completed=job.progress, visible=True)
+
+        found = _evaluated(client, options, kind, asked, tell)
+    if isinstance(found, str):
+        text = found
+    elif kind is None:
+        show_scores(found, out)
+        return DONE
     else:
-        show_scores(answer, out)
+        text = found.model_dump_json(exclude_none=True) + "\n"
+    if options.output:
+        options.output.write_text(text)
+    else:
+        sys.stdout.write(text)
     return DONE
+
+
+def _evaluated(
+    client: Client, options: argparse.Namespace, kind: Kind | None, asked: dict[str, Any], tell: Callable[[Job], None]
+) -> EvaluateAnswer | str:
+    if kind == "csv" or kind == "html":
+        if options.job:
+            client.wait(options.job, tell=tell)
+            return client.result_document(kind, options.job)
+        return client.document(kind, options.split, **asked, tell=tell)
+    if options.job:
+        return client.wait(options.job, tell=tell)
+    return client.evaluate(options.split, **asked, tell=tell)
 
 
 def models(client: Client, options: argparse.Namespace, out: Console) -> int:
@@ -155,8 +201,15 @@ def show_scores(answer: EvaluateAnswer, out: Console) -> None:
     head.add_row("model", f"{answer.model}@{answer.version}, {answer.runtime} on {answer.device}")
     head.add_row("images", f"{answer.count:,} of {answer.split.name}")
     head.add_row("accuracy", f"{answer.accuracy:.2%} [{low:.2%}, {high:.2%}]", style="bold")
+    if answer.comparison:
+        found = answer.comparison
+        head.add_row(
+            f"minus {found.other.model}@{found.other.version}",
+            f"{found.difference:+.2%} [{found.low:+.2%}, {found.high:+.2%}], p = {found.p_value:.3g}",
+        )
     head.add_row("macro F1", f"{answer.macro.f1:.4f}")
     head.add_row("log loss", f"{answer.log_loss:.4f}")
+    head.add_row("calibration", f"{answer.ece:.4f} (expected error)")
     head.add_row("latency", f"{answer.latency.batch_ms.p50:.2f} ms per {answer.latency.batch_size} images (median)")
     head.add_row("throughput", f"{answer.throughput:,.0f} images/s in the runtime")
     out.print(head)

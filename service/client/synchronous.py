@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from service.client import calls
-from service.client.calls import MOST, MOST_BYTES, A, Call, Outcome, Resize
+from service.client.calls import EVALUATE_S, MOST, MOST_BYTES, A, Call, Data, Document, Outcome, Resize
 from service.client.errors import ServiceError, UnreachableError
 from service.client.images import Image, chunked, encode
 from service.client.patience import Patience, Retries
-from service.wire import EvaluateAnswer, ModelList, ModelVersions, PredictAnswer, Readiness, SplitList
+from service.wire import EvaluateAnswer, Job, JobList, ModelList, ModelVersions, PredictAnswer, Readiness, SplitList
 
 
 class Client:
@@ -85,12 +86,93 @@ class Client:
         return self._make(calls.ready())
 
     def evaluate(
-        self, split: str | None = None, *, model: str | None = None, runtime: str | None = None,
-        limit: int | None = None, batch_size: int | None = None, deadline_s: float | None = None,
+        self, split: str | None = None, *, data: Data | Sequence[Data] | None = None, model: str | None = None,
+        runtime: str | None = None, compare: str | None = None, limit: int | None = None,
+        batch_size: int | None = None, timeout_s: float | None = None, tell: Callable[[Job], None] | None = None,
     ) -> EvaluateAnswer:
-        """Score a model on a labelled split of the server; without a name, on the only one that fits."""
-        call = calls.evaluate_split(split, model=model, runtime=runtime, limit=limit, batch_size=batch_size)
-        return self._make(call, deadline_s)
+        """Score a model, and with `compare` a second one, on labelled images.
+
+        They are a split of the server, without a name the only one that fits, or `data`: paths or bytes of one .npz,
+        zip of class folders or Parquet file, of two IDX files, or of a CSV file and its zip. Where the server makes
+        a job of it, this waits until it has ended, see `wait`.
+        """
+        call = calls.evaluate(
+            split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
+        )
+        found = self._make(call, timeout_s or EVALUATE_S)
+        if isinstance(found, Job):
+            return self.wait(found.id, timeout_s=timeout_s, tell=tell)
+        assert isinstance(found, EvaluateAnswer)
+        return found
+
+    def document(
+        self, kind: Document, split: str | None = None, *, data: Data | Sequence[Data] | None = None,
+        model: str | None = None, runtime: str | None = None, compare: str | None = None, limit: int | None = None,
+        batch_size: int | None = None, tell: Callable[[Job], None] | None = None,
+    ) -> str:
+        """The same as `evaluate`, as the text of a CSV or HTML document; the latter shows the worst mistakes."""
+        call = calls.evaluate(
+            split, data, kind=kind, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
+        )
+        found = self._make(call, EVALUATE_S)
+        if isinstance(found, Job):
+            self.wait(found.id, tell=tell)
+            return self.result_document(kind, found.id)
+        assert isinstance(found, str)
+        return found
+
+    def result_document(self, kind: Document, job: str) -> str:
+        """The result of a job that is done, as a document."""
+        found = self._make(calls.result(job, kind))
+        assert isinstance(found, str)
+        return found
+
+    def submit(
+        self, split: str | None = None, *, data: Data | Sequence[Data] | None = None, model: str | None = None,
+        runtime: str | None = None, compare: str | None = None, limit: int | None = None,
+        batch_size: int | None = None,
+    ) -> Job:
+        """The same as a job, without waiting for it."""
+        call = calls.evaluate(
+            split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size, job=True
+        )
+        found = self._make(call)
+        assert isinstance(found, Job)
+        return found
+
+    def wait(
+        self, job: str, *, timeout_s: float | None = None, tell: Callable[[Job], None] | None = None
+    ) -> EvaluateAnswer:
+        """The result of a job once it has ended; `tell` hears how far it is. ServiceError says why it failed.
+
+        UnreachableError after `timeout_s`; the job goes on.
+        """
+        ends = time.monotonic() + (timeout_s or math.inf)
+        while not calls.ended(found := self.job(job)):
+            if tell is not None:
+                tell(found)
+            if time.monotonic() >= ends:
+                raise UnreachableError(f"job {job} has not ended after {timeout_s:g} s; it goes on")
+            time.sleep(calls.look_again_s(found))
+        return self.result(job)
+
+    def jobs(self) -> JobList:
+        """Every job that the server remembers, the newest first."""
+        return self._make(calls.jobs())
+
+    def job(self, job: str) -> Job:
+        """How far a job is."""
+        return self._make(calls.job(job))
+
+    def cancel(self, job: str) -> Job | None:
+        """Cancel a job, or forget one that has ended: then None."""
+        return self._make(calls.cancel(job))
+
+    def result(self, job: str) -> EvaluateAnswer:
+        """The result of a job that is done; ServiceError says why there is none."""
+        found = self._make(calls.result(job))
+        assert isinstance(found, EvaluateAnswer)
+        return found
 
     def _make(self, call: Call[A], deadline_s: float | None = None) -> A:
         patience = Patience(calls.within(self._retries, call, deadline_s))

@@ -42,7 +42,7 @@ class Cancelled(Exception):  # noqa: N818 - somebody's wish
 def work(settings: Settings) -> None:
     """Work off the queue, if nobody else does."""
     store = Store(settings)
-    lock = _wait_for_lock(settings.jobs)
+    lock = _wait_for_lock(store.folder)
     if lock is None:
         return
     _step_back(settings.job_share)

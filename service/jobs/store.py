@@ -1,5 +1,7 @@
 """What is remembered of jobs: one SQLite file that workers and runner share, and a folder per job for its files.
 
+Under WEIGHBRIDGE_JOBS, in a folder for the servers of the same model roots:
+
     jobs.sqlite3          a row per job
     runner.lock           held by the process that works
     <id>/data-<n>         the upload; <id>/outputs-<n>, <id>/seconds-<n>: what is done so far, per model
@@ -7,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import shutil
@@ -109,7 +112,9 @@ class Store:
     """The jobs under `settings.jobs`. Blocks; any thread and any process may use it. Makes nothing before `add`."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = settings.jobs
+        # Servers of other models must not take over jobs that they cannot do.
+        roots = "\n".join(str(root.resolve()) for root in settings.models)
+        self.folder = settings.jobs / hashlib.sha256(roots.encode()).hexdigest()[:8]
         self._settings = settings
         self._made = False
 

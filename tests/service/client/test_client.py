@@ -16,7 +16,7 @@ from PIL import Image
 from process import Process
 
 from service.client import AsyncClient, Client, ClientError, Retries, ServiceError, UnreachableError
-from service.wire import FailedItem, Prediction
+from service.wire import FailedItem, Job, Prediction
 
 WHITE = np.full((4, 4), 255, np.uint8)
 
@@ -220,3 +220,34 @@ def test_the_async_client_waits_as_told() -> None:
 
     with Scripted(BUSY, (200, {}, ANSWER)) as server:
         assert asyncio.run(ask(server.url)) == "m"
+
+
+def test_an_evaluation_that_became_a_job_is_waited_for_and_told_of(client: Client) -> None:
+    told: list[Job] = []
+    job = client.submit("halves", model="toy", batch_size=1)
+
+    answer = client.wait(job.id, tell=told.append)
+
+    assert answer.count == 300
+    assert all(each.id == job.id for each in told)
+    assert client.job(job.id).state == "done"
+    assert client.result_document("csv", job.id).startswith("model,metric")
+    assert job.id in [each.id for each in client.jobs().jobs]
+    assert client.cancel(job.id) is None
+    with pytest.raises(ServiceError, match="there is no job"):
+        client.result(job.id)
+
+
+def test_files_of_labelled_images_are_sent_as_data(client: Client, server: Process, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=np.stack([WHITE, WHITE]), labels=np.array([1, 0]))
+
+    async def ask() -> tuple[Any, str]:
+        async with AsyncClient(server.url) as other:
+            return await other.evaluate(data=tmp_path / "x.npz"), await other.document("html", data=tmp_path / "x.npz")
+
+    answer, page = asyncio.run(ask())
+
+    assert (answer.accuracy, client.evaluate(data=tmp_path / "x.npz", compare="toy@1").accuracy) == (0.5, 0.5)
+    assert page.startswith("<!doctype html>")
+    with pytest.raises(ValueError, match="not both"):
+        client.evaluate("halves", data=b"x")

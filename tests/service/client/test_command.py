@@ -67,6 +67,23 @@ def test_models_and_scores_are_tables_or_json(server: Process, desk: Path) -> No
     assert json.loads(run(server, desk, "evaluate", "--limit", "50", "--json").stdout)["count"] == 50
 
 
+def test_files_are_scored_compared_and_written_as_a_document(
+    server: Process, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(desk / "x.npz", images=np.zeros((3, 4, 4), np.uint8), labels=np.zeros(3, np.int64))
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("WEIGHBRIDGE_URL", server.url)
+
+    assert command.main(["evaluate", "x.npz", "--compare", "toy@1"]) == command.DONE
+    assert "minus toy@1" in capsys.readouterr().out
+    assert command.main(["evaluate", "x.npz", "--format", "html", "--output", "x.html"]) == command.DONE
+    assert "100.00%" in (desk / "x.html").read_text()
+    assert command.main(["evaluate", "x.npz", "--detach"]) == command.DONE
+    job = capsys.readouterr().out.strip()
+    assert command.main(["evaluate", "--job", job, "--format", "csv"]) == command.DONE
+    assert "accuracy,,,1.0" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"), [
         (["predict", "nope.png"], command.WRONG, "no such file"),

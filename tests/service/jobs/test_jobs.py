@@ -217,13 +217,13 @@ def test_what_is_too_old_is_forgotten_and_files_of_no_job_are_removed(tmp_path: 
     store.finish(old, "done", result="{}")
     with store._opened() as database:
         database.execute("UPDATE jobs SET ended = ended - 100 WHERE id = ?", (old,))
-    (tmp_path / "stray").mkdir()
-    os.utime(tmp_path / "stray", (0, 0))
+    (store.folder / "stray").mkdir()
+    os.utime(store.folder / "stray", (0, 0))
 
     store.tidy()
 
     assert [row.id for row in store.all()] == [new]
-    assert [path.name for path in tmp_path.glob("*/")] == [new]
+    assert [path.name for path in store.folder.glob("*/")] == [new]
 
 
 def test_one_process_works_and_its_end_frees_the_place(tmp_path: Path) -> None:
@@ -233,6 +233,14 @@ def test_one_process_works_and_its_end_frees_the_place(tmp_path: Path) -> None:
     assert is_held(tmp_path)
     os.close(handle)
     assert not is_held(tmp_path)
+
+
+def test_servers_of_other_models_keep_their_jobs_apart(tmp_path: Path) -> None:
+    one, other = (Store(Settings(jobs=tmp_path, models=(tmp_path / name,))) for name in "ab")
+
+    one.add(PLAN, [])
+
+    assert other.all() == []
 
 
 def test_nothing_is_written_before_the_first_job(tmp_path: Path) -> None:
