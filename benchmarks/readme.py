@@ -20,7 +20,13 @@ from benchmarks.decision.pictures import PICTURES
 from benchmarks.decision.publish import PUBLISHED
 from benchmarks.decision.words import short_table
 from benchmarks.machine.children import ROOT
+from benchmarks.peers.__main__ import RESULTS as PEERS
+from benchmarks.peers.goals import goals_table
+from benchmarks.peers.table import table as peers_table
 from benchmarks.report.tables import caption, comparison_table
+from benchmarks.soak.__main__ import RESULTS as SOAKS
+from benchmarks.soak.words import caption as soak_caption
+from benchmarks.soak.words import table as soak_table
 from benchmarks.stall.publish import STALL
 from benchmarks.stall.words import stall_table
 from service.card import CARD_FILE, ModelCard, read_card
@@ -29,7 +35,7 @@ from service.settings import table as settings_table
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 DRAWN = DOCS / "pictures"
-ASK = "python -m benchmarks weigh --slo p99=20ms --min-accuracy 0.85 --rate 200 --publish"
+ASK = "python -m benchmarks weigh --slo p99=20ms --min-accuracy 0.85 --rate 200 --pareto --publish"
 MODELS = ROOT / "models"
 REPRODUCTION = ROOT / "training" / "results" / "reproduction.json"
 MARKED = re.compile(r"(?P<open><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
@@ -109,12 +115,37 @@ def reproduction(path: Path = REPRODUCTION) -> str:
     return "\n".join(lines)
 
 
+def peers(folder: Path = PEERS) -> str:
+    """Ours beside other servers, by machine."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return "\n\n".join(f"{goals_table(result)}\n\n{peers_table(result)}" for result in found) or (
+        "Nothing is committed yet; `python -m benchmarks.peers --publish` takes half an hour."
+    )
+
+
+def goals(folder: Path = PEERS) -> str:
+    """Only what was to be reached, and whether it was."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return "\n\n".join(map(goals_table, found)) or peers(folder)
+
+
+def soak(folder: Path = SOAKS) -> str:
+    """What the service went through."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"), reverse=True)]
+    if not found:
+        return "Nothing is committed yet; `python -m benchmarks.soak --minutes 10 --publish` does it."
+    return "\n\n".join([soak_table(found), *map(soak_caption, found)])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "models": models_table,
     "comparison": comparison,
     "decision": decision,
     "decision-curves": curves,
     "stall": stall,
+    "peers": peers,
+    "goals": goals,
+    "soak": soak,
     "reproduction": reproduction,
     "settings": settings_table,
 }

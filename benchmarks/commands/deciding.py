@@ -47,7 +47,9 @@ def add_to(commands: Any) -> None:
     matrix.add_argument("--workers", nargs="+", type=int, metavar="N", help="server processes (default: 1)")
     matrix.add_argument("--batching", nargs="+", type=_policy, metavar="N[:MS]", help="most images of several requests "
                         f"in one call, and how long to wait for them; 1: none (default: {USUAL}, as the service does)")
-    matrix.add_argument("--all", action="store_true", help="load-test also what is too inaccurate or dominated")
+    matrix.add_argument("--pareto", action="store_true", help="load-test also what is too inaccurate, to see the whole "
+                        "trade-off")
+    matrix.add_argument("--all", action="store_true", help="load-test everything, also what is dominated")
     add.add_argument("--passes", type=int, choices=range(1, MOST_PASSES + 1), metavar="N", help="times through all "
                      "configurations, every other one in reverse, each on a fresh server (default: 2; --quick: 1)")
     add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
@@ -96,7 +98,7 @@ def _wish(options: argparse.Namespace) -> Wish:
         threads=tuple(options.threads or counts), workers=tuple(options.workers or counts),
         devices=tuple(options.devices), batching=tuple(options.batching or policies),
         passes=options.passes or (1 if options.quick else 2), root=str(options.root), body=options.body,
-        seed=options.seed, everything=options.all, screening=options.quick,
+        seed=options.seed, pareto=options.pareto, everything=options.all, screening=options.quick,
     )
 
 

@@ -103,8 +103,9 @@ def _worth_loading(entry: dict[str, Any], folder: DecisionFolder) -> bool:
     if entry["unavailable"]:
         return False
     accuracy = entry["card_accuracy"]
-    too_low = accuracy is not None and accuracy["top1"] < folder.wish.min_accuracy
-    return folder.wish.everything or not (too_low or entry["dominated"])
+    wish = folder.wish
+    too_low = accuracy is not None and accuracy["top1"] < wish.min_accuracy
+    return wish.everything or not (entry["dominated"] or (too_low and not wish.pareto))
 
 
 def _micro(folder: DecisionFolder, screen: Screen, cores: Cores) -> None:

@@ -59,7 +59,8 @@ def _held(best: dict[str, Any]) -> str:
     cores = best["pinned_to"]
     held = f"with the server held to core {', '.join(map(str, cores))} (taskset -c {','.join(map(str, cores))})" \
         if cores else "without pinning"
-    return f"Measured {held}, on fresh servers, {len(best['passes'])} times in all."
+    passes = len(best["passes"])
+    return f"Measured {held}, {f'{passes} times, each on a fresh server' if passes > 1 else 'once'}."
 
 
 def trade_off(result: Result) -> Markup | None:

@@ -17,7 +17,7 @@ NOT_YET = "not measured yet"
 # How a reason begins, and what is said of it where its figures would be too much.
 KINDS = {
     "accuracy": "not accurate enough", "capacity": "too little capacity", "no rate": "no rate keeps the objective",
-    "dominated": "another one is as accurate and clearly quicker", "INVALID": "measured invalidly",
+    "dominated": "another one is as good in one respect and better in the other", "INVALID": "measured invalidly",
     "the same as": "no different from the usual batching",
 }
 
@@ -176,8 +176,8 @@ def _because(tied: list[Entry], others: list[Entry], losers: list[Entry], wish: 
     fitting = len(tied) + len(others)
     if others:
         worse = score(tied[0], wish)[0] / max(score(others[0], wish)[0], 1e-12)
-        found.append(f"Of {fitting} that fit, it {aim}; the next, {others[0]['label']}, is {worse:.2f} times "
-                     f"{'behind' if wish['objective'] == 'headroom' else 'as dear'}.")
+        lacks = f"bears {1 / worse:.0%} of that" if wish["objective"] == "headroom" else f"{worse:.2f} times as much"
+        found.append(f"Of {fitting} that fit, it {aim}; the next, {others[0]['label']}: {lacks}.")
     elif len(tied) == 1:
         found.append("No other one fits.")
     kinds: dict[str, list[str]] = {}

@@ -36,7 +36,8 @@ class Wish:
     root: str = "models"
     body: str = "png"
     seed: int = 0
-    everything: bool = False              # load-test also what is too inaccurate or dominated
+    pareto: bool = False                  # load-test also what is too inaccurate, to see the whole trade-off
+    everything: bool = False              # load-test also what is dominated
     screening: bool = False               # shorter and coarser on purpose
 
     def __post_init__(self) -> None:

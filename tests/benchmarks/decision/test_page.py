@@ -78,7 +78,7 @@ def test_what_speaks_against_each_other_one_is_told_beside_the_recommendation(re
     assert result["decision"]["recommended"].startswith("fast@1")
     first, *rest = result["decision"]["because"]
     assert first == ("Of 2 that fit, it needs the fewest core-seconds per prediction; the next, small, onnxruntime, "
-                     "1 thread, is 1.14 times as dear.")
+                     "1 thread: 1.14 times as much.")
     assert rest == [
         "slow, onnxruntime, 1 thread: too little capacity.", "rough, onnxruntime, 1 thread: not accurate enough.",
     ]

@@ -32,6 +32,7 @@ def one() -> Callable[..., Entry]:
             "capacity": {"pass_rate": low, "fail_rate": high, "blame": None, "bound_by": "latency"},
             "forward_us": {"p50": 100.0, "p90": 110.0, "joined": 90.0}, "passes": [], "resources": None,
             "model": "m@1", "runtime": "onnxruntime", "device": "cpu", "threads": 1, "workers": 1, "usual_policy": True,
+            "max_batch": 32, "max_wait_ms": 0.0,
         } | changes
 
     return build
@@ -134,6 +135,17 @@ def test_what_is_slower_and_not_more_accurate_is_dominated(one: Callable[..., En
         "dominated: quick is at least as accurate and takes 100 µs instead of 300 µs for an image alone")
     assert dominated_by(quick, [quick, slow, exact]) is None
     assert dominated_by(exact, [quick, slow, exact]) is None
+
+
+def test_what_is_as_quick_and_less_accurate_is_dominated_as_a_tie_would_go_against_it(
+    one: Callable[..., Entry]
+) -> None:
+    better, worse, other = one("better", 0.93), one("worse", 0.92), one("other", 0.92, max_batch=1)
+
+    assert dominated_by(worse, [better, worse]) == (
+        "dominated: better is more accurate and as quick (100 µs and 100 µs for an image alone)")
+    assert dominated_by(better, [better, worse]) is None
+    assert dominated_by(other, [better, other]) is None
 
 
 def test_a_difference_that_http_drowns_dominates_nobody(one: Callable[..., Entry]) -> None:
