@@ -21,6 +21,7 @@ from benchmarks.peers.contenders import FORMS, KEY, Ask, Contender, python_of
 from benchmarks.peers.environments import VENVS, UnavailableError
 
 START_LIMIT = 180.0  # Ray needs a minute on a busy machine
+MARK = "PEERS_HOME"  # a variable that every process of one server inherits, and nobody else has
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def running(
         keys.write_text(f"benchmark:{hashlib.sha256(KEY.encode()).hexdigest()}\n")
         filled = {"python": python_of(contender, VENVS), "port": str(port), "workers": str(workers), "keys": str(keys)}
         environment = {
+            MARK: home,
             "PEERS_MODEL": str(model.resolve()), "PYTHONPATH": str(ROOT),
             "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "true",
             "WEIGHBRIDGE_MODELS": str(model.resolve().parent.parent), "WEIGHBRIDGE_DEFAULT_MODEL": model.parent.name,
@@ -71,11 +73,16 @@ def running(
             _await_ready(found, log)
             yield found
         finally:
-            children = process_tree(process.pid)
             stop(process)
-            for child in children:  # some servers start processes with groups of their own
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
+            _end_marked(home)
+
+
+def _end_marked(home: str) -> None:
+    """Kill what a server started in groups of its own; also where its first process ended before them."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == home:
+                process.kill()
 
 
 def verify(server: Running, asks: dict[str, Ask], expected: list[int]) -> None:
