@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from queueing import answered, capacity, response
 
-from benchmarks.capacity.measure import Target, find_capacity, summary
+from benchmarks.capacity.measure import Target
 from benchmarks.capacity.probe import Effort, judge, planned
 from benchmarks.capacity.search import search
 from benchmarks.capacity.slo import Slo
@@ -108,28 +108,6 @@ def test_an_overwhelmed_server_costs_less_than_the_whole_probe(fake: Fake, targe
     found = judge(load, SLO)
     assert not found.passed
     assert found.over > found.allowed
-
-
-def test_a_real_server_is_bracketed_below_its_service_rate_and_a_search_resumes(fake: Fake, target: Target) -> None:
-    slo, effort = Slo(90, 100_000), Effort(requests=64, seconds=0.8, warmup=0.2, resolution=0.5)
-    sent: list[str] = []
-
-    def step(title: str, seconds: float) -> Callable[[dict[str, float]], None]:
-        sent.append(title)
-        return lambda said: None
-
-    with fake("--work", 0.01) as server:
-        found, probes = find_capacity(target, server, slo, effort, start=20, most=400, step=step)
-        count = len(sent)
-        again, _ = find_capacity(target, server, slo, effort, start=20, most=400, step=step)
-
-    assert found.low is not None
-    assert found.low < 1.1 / 0.01
-    assert again == found
-    assert len(sent) == count == len(probes)  # nothing was sent twice
-    told = summary(found, probes, slo)
-    assert told["pass_rate"] == found.low
-    assert told["bound_by"] in ("latency", "generator", "failures")
 
 
 def test_no_answer_is_faster_than_the_queue_it_waited_in(fake: Fake, target: Target) -> None:
