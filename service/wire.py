@@ -161,7 +161,10 @@ class Percentiles(_Answer):
 
 
 class Latency(_Answer):
-    """Time in the runtime alone: per call (`batch_ms`), and per call divided by its images (`image_ms`)."""
+    """Time in the runtime alone: per call (`batch_ms`), and per call divided by its images (`image_ms`).
+
+    A job gives way to /predict, and its calls wait for a core where there is a lot to do: weigh with /predict instead.
+    """
 
     batch_size: int
     batches: int

@@ -6,6 +6,7 @@ A ```console block holds commands after `$ ` and, where it prints one, the answe
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -70,7 +71,10 @@ def test_an_example_answers_as_its_document_shows(server: Process, desk: Path, c
 def test_an_example_in_python_runs(server: Process, desk: Path, code: str) -> None:
     address = server.url.removeprefix("http://")
 
-    subprocess.run([sys.executable, "-c", code.replace("localhost:3000", address)], cwd=desk, timeout=60, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code.replace("localhost:3000", address)], cwd=desk, timeout=60, check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
 
 
 def test_the_generated_tables_are_current() -> None:

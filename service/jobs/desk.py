@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import math
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -44,7 +45,7 @@ class Desk:
                 cure="try again later, cancel one with DELETE, or raise WEIGHBRIDGE_MAX_JOBS and "
                 "WEIGHBRIDGE_MAX_JOBS_BYTES on the server",
             ) from None
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise Problem("not-ready", f"jobs cannot be kept: {error}",
                           cure="set WEIGHBRIDGE_JOBS on the server to a folder it may write to") from error
         self.start()

@@ -12,6 +12,8 @@ from service.sources.source import Bounds, bad
 
 END = b"PK\x05\x06"
 END_BYTES = 22
+END64 = b"PK\x06\x06"
+END64_BYTES = 56
 LONGEST_COMMENT = 65535
 ENTRY_BYTES = 128  # of the directory, per file and on average: the fixed part and a path
 SPARE_ENTRIES = 1000
@@ -22,7 +24,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 def open_zip(path: Path, bounds: Bounds) -> zipfile.ZipFile:
     """A zip whose directory, sizes and paths were checked; the caller closes it, or leaves that to the collector."""
-    _check_directory(path, bounds)
+    check_directory(path, bounds)
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
@@ -66,16 +68,19 @@ def read_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byt
     return data
 
 
-def _check_directory(path: Path, bounds: Bounds) -> None:
-    """The directory's size, before the library makes an object of every entry."""
+def check_directory(path: Path, bounds: Bounds) -> None:
+    """The directory's size, before the library makes an object of every entry; Problem beyond the bounds."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        file.seek(max(0, size - END_BYTES - LONGEST_COMMENT))
+        file.seek(max(0, size - END_BYTES - LONGEST_COMMENT - 2 * END64_BYTES))
         tail = file.read()
     place = tail.rfind(END)
     if place < 0 or len(tail) - place < END_BYTES:
         bad("the zip has no directory: it is cut off, or no zip", CURE)
     directory = struct.unpack("<L", tail[place + 12 : place + 16])[0]
+    large = tail.rfind(END64, 0, place)
+    if large >= 0 and len(tail) - large >= END64_BYTES:  # the library believes this one first
+        directory = max(directory % 0xFFFFFFFF, struct.unpack("<Q", tail[large + 40 : large + 48])[0])
     if min(directory, size) > (bounds.images + SPARE_ENTRIES) * ENTRY_BYTES:
         bounds.check_count(max(directory // ENTRY_BYTES, bounds.images + 1))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from service.sources.archive import open_zip, read_file
+from service.sources.archive import check_directory, open_zip, read_file
 from service.sources.source import Bounds, Source, bad, check_arrays
 
 KEYS = ("images", "labels")
@@ -19,8 +19,9 @@ CURE = "write it with np.savez_compressed(file, images=images, labels=labels)"
 MOST_HEADER = 10_000
 
 
-def looks_like(path: Path) -> bool:
-    """Whether a zip is one of arrays."""
+def looks_like(path: Path, bounds: Bounds) -> bool:
+    """Whether a zip is one of arrays; Problem where its directory is too large to look."""
+    check_directory(path, bounds)
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

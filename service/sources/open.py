@@ -15,7 +15,7 @@ HEAD = 65536
 
 def open_source(paths: list[Path], bounds: Bounds) -> Source:
     """The labelled images of one or two files; Problem says what is wrong with them. The files must stay."""
-    kinds = [_kind(path) for path in paths]
+    kinds = [_kind(path, bounds) for path in paths]
     reader = READERS.get(tuple(sorted(kinds)))
     if reader is None:
         raise Problem("unsupported-media-type", f"the data is {' and '.join(kinds) or 'nothing'}", field=FIELD,
@@ -33,11 +33,11 @@ READERS: dict[tuple[str, ...], Callable[[list[Path], Bounds], Source]] = {
 }
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Path, bounds: Bounds) -> str:
     with path.open("rb") as file:
         head = file.read(HEAD)
     if head[:2] == b"PK":
-        return "npz" if npz.looks_like(path) else "zip"
+        return "npz" if npz.looks_like(path, bounds) else "zip"
     if head[:4] == b"PAR1":
         return "parquet"
     if head[:2] == b"\x1f\x8b" or idx.looks_like(head):

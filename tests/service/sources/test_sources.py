@@ -168,6 +168,8 @@ BAD: dict[str, tuple[tuple[bytes, ...], str, str]] = {
     "zip with a text among images": ((zipped({"dark/x.txt": b"hello"}),), "unsupported-image-format", "dark/x.txt"),
     "zip with nothing": ((zipped({}),), "bad-data", "no image"),
     "zip with too many": ((zipped({f"dark/{i}": b"" for i in range(51)}),), "too-many-images", "51 images"),
+    "zip with a directory too large to look at": (
+        (zipped({f"dark/{i}-{'x' * 200}": b"" for i in range(900)}),), "too-many-images", "the limit is 50"),
     "zip that is uneven": ((zipped({"dark/1": b"", "a/dark/1": b""}),), "bad-data", "1 and 2 folders deep"),
 
     "CSV alone": ((table(*ROWS),), "unsupported-media-type", "the data is CSV"),
