@@ -37,7 +37,7 @@ lock: $(UV)  ## resolve the versions again, for every supported Python
 	  --no-emit-index-url --group dev --upgrade --output-file $(LOCK)
 
 clean:  ## remove environments and generated files
-	rm -rf .venv .venv-serve .tools runs artifacts benchmarks/runs
+	rm -rf .venv .venv-serve .venv-peers .tools runs artifacts benchmarks/runs
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
