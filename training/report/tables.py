@@ -104,7 +104,8 @@ def _cell(column: str, row: dict[str, str]) -> str:
         mean, interval = text.split(" (")
         return f"{mean}<small>{interval.removesuffix(')')}</small>"
     if column == "verdict":
-        return f"<b class={TONES[text]}>{text}</b>" if text in TONES else f"<span class=soft>{text}</span>"
+        word = NOT_RUN if text.startswith(NOT_RUN) else text  # how long it would take stands in the reason below
+        return f"<b class={TONES[word]}>{word}</b>" if word in TONES else f"<span class=soft>{word}</span>"
     return text
 
 
