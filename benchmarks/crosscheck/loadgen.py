@@ -18,10 +18,9 @@ from benchmarks.load.payloads import read_payloads
 from benchmarks.machine.children import ROOT, last_lines, start, stop
 
 MODULE = "mlperf_loadgen"
-PINNED = "mlcommons-loadgen==6.0.17"
 OWN = ROOT / ".venv-crosscheck" / "bin" / "python"
-CURE = (f"LoadGen is not installed; .tools/bin/uv venv .venv-crosscheck && .tools/bin/uv pip install --python "
-        f".venv-crosscheck {PINNED}")
+CURE = ("LoadGen is not installed; .tools/bin/uv venv .venv-crosscheck && .tools/bin/uv pip install --python "
+        ".venv-crosscheck --group crosscheck")
 CONNECTIONS = 16   # open before anything is measured
 WARMUP = 200       # requests
 BODIES = 2000      # at most

@@ -1,4 +1,6 @@
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,3 +73,12 @@ def test_too_few_requests_for_a_p99_are_noted(made: Made) -> None:
     state = validity(audit(made(outcome=outcomes(0.5, FAILED))))
 
     assert "few-requests" in [note["code"] for note in state["notes"]]
+
+
+def test_every_code_is_explained_in_the_docs() -> None:
+    root = Path(__file__).parents[3]
+    source = "".join(path.read_text() for path in (root / "benchmarks" / "load").glob("*.py"))
+    codes = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))
+
+    assert len(codes) > 12
+    assert {code for code in codes if f"`{code}`" not in (root / "docs" / "distributed-load.md").read_text()} == set()
