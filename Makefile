@@ -6,7 +6,7 @@ LOCK   := versions.lock
 export BENTOML_DO_NOT_TRACK := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo serve bench setup test readme lock clean
+.PHONY: help demo serve bench zoo setup test readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -20,6 +20,10 @@ serve: .venv-serve/.ready  ## leave the service running on http://localhost:3000
 
 bench: .venv-serve/.ready  ## micro-benchmarks, load per model, and the HTML report
 	.venv-serve/bin/python -m benchmarks
+
+zoo: .venv/.ready  ## train what is missing, export all into artifacts/ (RECIPES="fm002-ann cf003" MINUTES=60 PLAN=1)
+	.venv/bin/python -m export zoo $(RECIPES) $(if $(FORMATS),--format $(FORMATS)) --to $(or $(TO),artifacts) \
+	  $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--max-minutes $(MINUTES)) $(if $(PLAN),--plan)
 
 setup: .venv/.ready  ## everything for development: training, export, tests
 
