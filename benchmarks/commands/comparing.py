@@ -43,7 +43,8 @@ def add_to(commands: Any) -> None:
                                      "130 interrupted")
     add.add_argument("a", metavar="A", help=f"{SIDE}, or {PREFIX}NAME")
     add.add_argument("b", metavar="B", nargs="*", help=f"{SIDE}; of several, each is compared with A")
-    add.add_argument("--pairs", type=_pairs, default=5, help="of runs, in turns A B, B A, ... (default: 5)")
+    add.add_argument("--pairs", type=_pairs, default=5, help="of runs, in turns A B, B A, ... (default: 5; "
+                     "with a baseline its own count, time and rate)")
     add.add_argument("--seconds", type=positive, default=10.0, help="measured time of each run (default: 10)")
     add.add_argument("--rate", type=positive, help="requests per second; default: 30 %% of what A bears alone")
     add.add_argument("--margin", type=positive, default=0.05, help="a difference that matters (default: 0.05)")

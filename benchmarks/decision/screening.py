@@ -1,9 +1,9 @@
 """Before any load: what need not be load-tested, because it is too inaccurate or another one is better at everything.
 
 The bare runtime says so in seconds. A configuration is dominated where another one, for images of the same shape and on
-no more cores, is at least as accurate and its graph clearly quicker; then its capacity cannot be higher either. Or where
-another one is more accurate and as quick, because a tie in capacity would go to the more accurate one anyway. A batch
-policy that the service would never act on, because joining requests does not pay for this graph, is another one's twin.
+no more cores, is at least as accurate and its graph clearly quicker; then its capacity cannot be higher either. Or
+where one is more accurate and as quick, because a tie in capacity would go to that one anyway. And a batch policy that
+the service would never act on, because joining requests does not pay for this graph, is another one's twin.
 """
 
 from __future__ import annotations

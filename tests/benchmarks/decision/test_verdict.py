@@ -152,3 +152,20 @@ def test_a_difference_that_http_drowns_dominates_nobody(one: Callable[..., Entry
     quick, slow = one("quick", forward_us={"p50": 10.0, "p90": 11.0}), one("slow", forward_us={"p50": 40.0, "p90": 44})
 
     assert dominated_by(slow, [quick, slow]) is None
+
+
+def test_the_least_energy_wins_where_it_is_asked_for_and_the_passes_are_its_interval(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    def passes(*joules: float | None) -> list[Entry]:
+        return [{"pass": n, "at_rate": {"joules_per_million": value}} for n, value in enumerate(joules, 1)]
+
+    unknown = {"energy_unknown": "no RAPL counters"}
+    entries = [one("thrifty", low=300, high=310, passes=passes(900, 950)), one("strong", passes=passes(1500, 1600)),
+               one("alike", 0.93, passes=passes(940, 990)), one("dark", passes=passes(None), resources=unknown)]
+
+    found = decide(entries, wish | {"objective": "energy"})
+
+    assert (found["recommended"], found["ties"], found["runner_up"]) == ("alike", ["thrifty"], "strong")
+    assert entries[0]["cost"]["joules_interval"] == (900, 950)
+    assert entries[3]["reasons"] == ["its energy is unknown: no RAPL counters"]

@@ -1,8 +1,11 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.machine.children import ROOT
 from benchmarks.micro.timings import read_micro
 
 
@@ -21,3 +24,18 @@ def test_micro_percentiles_come_from_raw_timings_and_ratios_from_the_control(tmp
     assert (png["p50_us"], png["p99_us"], png["rounds"]) == (pytest.approx(50.5), pytest.approx(99.01), 100)
     assert png["ratio"] == 5.05
     assert control["ratio"] is None
+
+
+def test_every_result_says_what_ran_and_how_well_with_percentiles(toys: Path, tmp_path: Path) -> None:
+    output = tmp_path / "micro.json"
+    command = [sys.executable, "-m", "pytest", "benchmarks/micro", "-q", "-p", "no:cacheprovider", "-k", "forward",
+               "--weigh-model=a", f"--weigh-root={toys / 'models'}", "--benchmark-max-time=0.01",
+               f"--benchmark-json={output}"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+    info = json.loads(output.read_text())["benchmarks"][0]["extra_info"]
+    assert {"architecture", "runtime", "precision", "device", "threads", "batch", "accuracy", "sha256"} <= set(info)
+    assert (info["architecture"], info["precision"], info["batch"]) == ("toy", "float32", 1)
+    assert 0 < info["p50_s"] <= info["p95_s"] <= info["p99_s"]
