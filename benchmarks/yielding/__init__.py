@@ -1,0 +1,1 @@
+"""How much slower /predict gets while a large evaluation runs as a job beside it."""
