@@ -168,7 +168,9 @@ CONTENDERS: tuple[Contender, ...] = (
     Contender(
         "ray", "Ray Serve", ("{python}", "-m", f"{SERVERS}.ray_deployment", "{port}"), "/-/healthz",
         _usual("/", "/", "/"), versions="ray", packages=("ray", "starlette", "uvicorn", "uvloop"),
-        environment={"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}, note="one replica, access log off",
+        environment={"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0",
+                     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"},  # the default of 5 s is not enough on two cores
+        note="one replica, access log off",
     ),
 )
 assert all(set(contender.forms) == set(FORMS) for contender in CONTENDERS)
