@@ -133,15 +133,9 @@ def _alive(runner: MasterRunner, worker: str) -> bool:
 
 
 class Visitor(User):
-    """One walker of the schedule; a second one in the same process would send the same again, and only waits."""
+    """One walker of the schedule; a second one in the same process would send the same again, and goes home."""
 
     walking = False
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        self.leads, Visitor.walking = not Visitor.walking, True
-        if self.leads:
-            self._prepare()
 
     def _prepare(self) -> None:
         environment = self.environment
@@ -158,30 +152,36 @@ class Visitor(User):
     @task
     def load(self) -> None:
         """The whole load, once; then the rows, and the end of the process."""
-        if not self.leads:
-            gevent.sleep(3600)
-            return
+        if Visitor.walking:
+            raise StopUser
+        Visitor.walking = True
+        try:
+            self._walk()
+        except Exception as error:  # locust would log it and send everything once more
+            logging.exception("the load was broken off: %s", error)
+            self.environment.process_exit_code = 1
+            _end(self.environment)
+        finally:
+            Visitor.walking = False
+        raise StopUser
+
+    def _walk(self) -> None:
+        self._prepare()
         sys.setswitchinterval(TURN)
         check = SelfCheck(self.sender.clock, self.recorder, say=self._say)
         teller = None if self.order else gevent.spawn(self._tell)
         try:
             gevent.get_hub().threadpool.apply(self.sender.run)
-        except Exception:  # locust would log it and send everything once more
-            logging.exception("the load was broken off")
-            self.environment.process_exit_code = 1
-            _end(self.environment)
-            raise StopUser from None
         finally:
             check.sending_ended()
             gc.enable()
-            Visitor.walking = False
         rows = self.recorder.rows()
         part = Part(rows, {**check.account(), **self.sender.account()})
         if teller is not None:
             teller.join()
         if isinstance(self.environment.runner, WorkerRunner):
             self.environment.runner.send_message(PART, {"rows": pack(part.rows), "account": part.account})
-            raise StopUser
+            return
         _write(self.environment, self.order, self.plan, part)
         _end(self.environment)
 
