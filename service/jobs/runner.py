@@ -199,8 +199,8 @@ class _Done:
 
     def read(self) -> tuple[Probabilities, list[float]]:
         """All of it."""
-        outputs = np.fromfile(self._outputs, np.float32).reshape(-1, self.classes)
-        return outputs, np.fromfile(self._seconds, np.float64).tolist()
+        outputs = np.frombuffer(self._outputs.read_bytes(), np.float32).reshape(-1, self.classes)
+        return outputs, np.frombuffer(self._seconds.read_bytes(), np.float64).tolist()
 
     @property
     def _outputs(self) -> Path:

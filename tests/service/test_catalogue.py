@@ -13,6 +13,7 @@ from pictures import encoded, grey
 from PIL import Image
 from toy import CLASSES
 
+from service.jobs import answers as jobs
 from service.oip import paths as oip
 from service.splits import Split
 from service.wire import ModelList, ModelVersions, Readiness, SplitList
@@ -103,4 +104,5 @@ def test_the_document_names_every_route_that_programs_use(http: httpx.Client) ->
     assert paths == {
         "/predict", "/evaluate", "/models", "/models/{name}", "/splits", "/splits/{name}/images/{place}.png",
         "/readyz", "/livez", "/metrics", "/models/reload", "/routes", *(route.path for route in oip.ROUTES),
+        *(route.path for route in jobs.ROUTES),
     }

@@ -66,7 +66,8 @@ def test_the_version_is_the_project_s() -> None:
 
 
 @pytest.mark.parametrize(("path", "method"), [
-    ("/predict", "POST"), ("/evaluate", "POST"), ("/models", "GET"), ("/models/{name}", "GET"), ("/splits", "GET"),
+    ("/predict", "POST"), ("/evaluate", "POST"), ("/evaluate/jobs/{id}", "DELETE"),
+    ("/evaluate/jobs/{id}/result", "GET"), ("/models", "GET"), ("/models/{name}", "GET"), ("/splits", "GET"),
     ("/splits/{name}/images/{place}.png", "GET"), ("/readyz", "GET"),
     ("/routes", "GET"), ("/models/reload", "POST"), ("/v2/models/{model}", "GET"), ("/v2/models/{model}/infer", "POST"),
     ("/v2/models/{model}/versions/{version}/ready", "GET"), ("/v2/models/{model}/stats", "GET"),
