@@ -129,6 +129,7 @@ class Store:
     def add(self, plan: Plan, files: list[Path]) -> Row:
         """Accept a job and take over its files, which are moved. Full where there is no room."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._made &= self.exists()  # somebody may have removed all of it
         name = secrets.token_hex(8)
         size = sum(path.stat().st_size for path in files) + plan.total * (4 * plan.classes + 8)  # and its outputs
         try:

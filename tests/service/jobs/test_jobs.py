@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import signal
 import time
 import zipfile
@@ -224,6 +225,14 @@ def test_what_is_too_old_is_forgotten_and_files_of_no_job_are_removed(tmp_path: 
 
     assert [row.id for row in store.all()] == [new]
     assert [path.name for path in store.folder.glob("*/")] == [new]
+
+
+def test_a_folder_of_jobs_may_be_removed_at_any_time(store: Store) -> None:
+    store.add(PLAN, [])
+    shutil.rmtree(store.folder)
+
+    assert store.all() == []
+    assert store.add(PLAN, []).state == "queued"
 
 
 def test_one_process_works_and_its_end_frees_the_place(tmp_path: Path) -> None:
