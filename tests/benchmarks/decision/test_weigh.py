@@ -119,11 +119,12 @@ def test_everything_is_written_and_says_the_same_first(decided: tuple) -> None:
     assert (folder.folder / "decision.md").read_text().startswith(f"### Screening only: {sentence}")
     assert "| **deploy** |" in markdown(result)
     html = page(result)
-    assert html.index(sentence[:20]) < html.index("<h2>")
+    name, why = sentence.removeprefix("Deploy ").split(": ", 1)
+    assert html.index(f">{name}<") < html.index(why[:20]) < html.index("<h2>")
     assert re.findall(r"<h2>(.*?)</h2>", html) == [
         "Accuracy against capacity with p90 ≤ 300 ms", "Every configuration, best first", "The tail against the rate",
-        "Where the time goes", "Accuracy under load, and caching", "Alone, and what serving costs", "Validity",
-        "Machine", "Reproduce",
+        "Pass by pass", "Where the time goes", "Accuracy under load, and caching", "Alone, and what serving costs",
+        "Validity", "Machine", "Reproduce",
     ]
     outside = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
     assert not re.findall(r"""(?:src|href)\s*=|url\(|@import|https?://""", outside)
