@@ -105,14 +105,17 @@ READINGS = (
         )
         for dropout in (0.05, 0.1)
     ),
-    replace(
-        ANN_MOD,
-        name="fm002-ann-mod-norm-first",
-        description="batch norm before the ReLU, its usual place, and not after it as in the convolutional head",
-        shape={
-            "hidden": (392, 196, 98), "activation": "relu", "batch_norm": True, "norm_first": True, "dropout": 0.25,
-        },
-        reported=None,
+    *(
+        replace(
+            base,
+            name=f"{base.name}-norm-first",
+            description="batch norm before the ReLU, its usual place, and not after it as in the convolutional head",
+            shape={
+                "hidden": (392, 196, 98), "activation": "relu", "batch_norm": True, "norm_first": True, "dropout": 0.25,
+            },
+            reported=None,
+        )
+        for base in (ANN_MOD, ANN_MOD_AUG)
     ),
     replace(
         ANN_MOD,

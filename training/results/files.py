@@ -38,10 +38,11 @@ def derive(folder: Path = FOLDER, *, root: Path | None = None) -> dict[Path, dic
     for path in folder.glob("*.*.*.json"):
         if path not in derived and (held := _current(path)) is not None:
             derived[path] = summarise(held, path.name.split(".")[-2], _merged(path, held, {}))
+    derived = dict(sorted(derived.items()))
     others = {path: told for path, result in derived.items() if (told := other_readings(result, derived.values()))}
     for path, told in others.items():
         tell(derived[path], told)
-    return dict(sorted(derived.items()))
+    return derived
 
 
 def write_all(folder: Path = FOLDER, *, root: Path | None = None) -> list[Path]:
