@@ -52,6 +52,7 @@ class Observed:
             await self.app(scope, receive, send)
             return
         visit = scope[KEY] = Visit(dict(scope["headers"]))
+        counted = False
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -66,19 +67,27 @@ class Observed:
                 ]
             else:
                 visit.bytes_out += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    count()  # before it goes: whatever a client has received was counted, come what may to this worker
             await send(message)
+
+        def count() -> None:
+            nonlocal counted
+            if not counted:
+                counted = True
+                route = getattr(scope.get("route"), "path", "unmatched")
+                self.metrics.observe(visit, route, _bounded_method(scope["method"]))
 
         self.metrics.in_flight.inc()
         try:
             await self.app(scope, receive, stamped)
         finally:
             self.metrics.in_flight.dec()
-            route = getattr(scope.get("route"), "path", "unmatched")
             visit.status = visit.status or CLIENT_GONE
-            method = _bounded_method(scope["method"])
-            self.metrics.observe(visit, route, method)
+            count()
             if self.after is not None:
-                self.after.add(visit, method, route, scope["path"])
+                route = getattr(scope.get("route"), "path", "unmatched")
+                self.after.add(visit, _bounded_method(scope["method"]), route, scope["path"])
 
 
 class Enveloped:
