@@ -104,6 +104,7 @@ def serving(
             "BENTOML_HOME": home,  # two servers that share one remove each other's sockets
             "BENTOML_DO_NOT_TRACK": "true",
             "WEIGHBRIDGE_MODELS": str(root.resolve()),
+            "WEIGHBRIDGE_JOBS": f"{home}/jobs",  # an unfinished evaluation of someone else's would run meanwhile
             "WEIGHBRIDGE_RUNTIME": runtime,
             "WEIGHBRIDGE_THREADS": str(threads),
             **(settings or {}),

@@ -63,7 +63,7 @@ def running(
             "PEERS_MODEL": str(model.resolve()), "PYTHONPATH": str(ROOT),
             "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "true",
             "WEIGHBRIDGE_MODELS": str(model.resolve().parent.parent), "WEIGHBRIDGE_DEFAULT_MODEL": model.parent.name,
-            "WEIGHBRIDGE_THREADS": "1", "WEIGHBRIDGE_WORKERS": str(workers),
+            "WEIGHBRIDGE_JOBS": f"{home}/jobs", "WEIGHBRIDGE_THREADS": "1", "WEIGHBRIDGE_WORKERS": str(workers),
             **{name: value.format(**filled) for name, value in contender.environment.items()},
         }
         process = start([part.format(**filled) for part in contender.command], log=log, cores=cores,
