@@ -34,7 +34,7 @@ from service.shelf import Opened
 from service.stopwatch import Stopwatch
 
 T = TypeVar("T")
-Batch = tuple[Lane, list[Job]]
+Batch = tuple[Lane, list[Job], int]  # the int: images per call
 SWITCH_S = 0.0005
 ALONE_S = 0.02  # a worker with one core to itself gains nothing from threads, up to what may hold up its event loop
 WATCH_AFTER_S = 0.05  # most answers are ready before it is worth asking whether the client is still there
@@ -110,11 +110,11 @@ class Dispatch:
         if not lane.queue and not (count < self._max_batch and lane.curve.pays()) and (
             lane.curve.expected_s(count) <= self._inline_s
         ):
+            part = lane.curve.part(count) if count > 1 else 1
             began = time.perf_counter_ns()
-            result = opened.run(images)
+            result = _in_parts(opened, images, part)
             watch.mark("infer")
-            lane.curve.learn(count, (time.perf_counter_ns() - began) / 1e9)
-            lane.called(count)
+            _learn(lane, count, part, (time.perf_counter_ns() - began) / 1e9)
             return result
         if len(lane.queue) >= self._max_waiting:
             raise self._overloaded(lane)
@@ -190,17 +190,19 @@ class Dispatch:
                 self._active.discard(lane)
             if not batch:
                 continue
-            expected_s = lane.curve.expected_s(sum(job.count for job in batch))
+            count = sum(job.count for job in batch)
+            part = lane.curve.part(count) if len(batch) == 1 else count
+            expected_s = lane.curve.expected_s(count)
             lane.served_s += expected_s
             if expected_s <= self._inline_s and (self._alone or not self._active):
-                self._done(lane, batch, *_run(lane, batch), pump=False)
+                self._done(lane, batch, part, *_run(lane, batch, part), pump=False)
                 if self._active:
                     self._pump_soon()
                 return
             self._free -= 1
             if not self._runners:
                 self._start()
-            self._batches.put((lane, batch))
+            self._batches.put((lane, batch, part))
 
     def _waits_on(self, lane: Lane) -> bool:
         """Whether a lane that could still fill a better batch should give it the time to."""
@@ -227,18 +229,17 @@ class Dispatch:
         return [job for job in batch if not job.future.done()]
 
     def _done(
-        self, lane: Lane, batch: list[Job], results: list[Any], started: int, ended: int, *, pump: bool = True
+        self, lane: Lane, batch: list[Job], part: int, results: list[Any], started: int, ended: int, *,
+        pump: bool = True
     ) -> None:
-        count = sum(job.count for job in batch)
-        lane.curve.learn(count, (ended - started) / 1e9)
-        lane.called(count)
+        _learn(lane, sum(job.count for job in batch), part, (ended - started) / 1e9)
         for job, result in zip(batch, results, strict=True):
             if job.future.done():
                 continue
             if isinstance(result, Exception):
                 job.future.set_exception(result)
             else:
-                job.future.set_result((result, started, ended, count))
+                job.future.set_result((result, started, ended, part))
         if pump:
             self._free += 1
             if self._active:
@@ -254,11 +255,11 @@ class Dispatch:
 
     def _runs(self) -> None:
         while (task := self._batches.get()) is not None:
-            lane, batch = task
-            found = _run(lane, batch)
+            lane, batch, part = task
+            found = _run(lane, batch, part)
             assert self._loop is not None
             try:
-                self._loop.call_soon_threadsafe(self._done, lane, batch, *found)
+                self._loop.call_soon_threadsafe(self._done, lane, batch, part, *found)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
             del task, lane, batch, found  # an idle thread must not keep a model that left
@@ -325,18 +326,31 @@ def _nobody(_: Opened) -> Callable[[int], None]:
     return lambda _: None
 
 
-def _run(lane: Lane, batch: list[Job]) -> tuple[list[Any], int, int]:
+def _learn(lane: Lane, count: int, part: int, seconds: float) -> None:
+    lane.curve.learn(part, seconds * part / count)
+    for first in range(0, count, part):
+        lane.called(min(part, count - first))
+
+
+def _in_parts(opened: Opened, images: NDArray[np.uint8], part: int) -> NDArray[np.float32]:
+    """Probabilities (n, classes) in calls of `part` images, the last one perhaps of fewer."""
+    if part >= len(images):
+        return opened.run(images)
+    return np.concatenate([opened.run(images[first : first + part]) for first in range(0, len(images), part)])
+
+
+def _run(lane: Lane, batch: list[Job], part: int) -> tuple[list[Any], int, int]:
     """Per job its probabilities or the exception that it alone caused; when it started, when it ended."""
-    run = lane.opened.run
     started = time.perf_counter_ns()
     try:
         counts = [job.count for job in batch]
-        found = run(batch[0].images if len(batch) == 1 else np.concatenate([job.images for job in batch]))
+        images = batch[0].images if len(batch) == 1 else np.concatenate([job.images for job in batch])
+        found = _in_parts(lane.opened, images, part)
         if len(found) != sum(counts):
             raise ValueError(f"{sum(counts)} images gave {len(found)} rows")
         results: list[Any] = [found] if len(batch) == 1 else np.split(found, np.cumsum(counts[:-1]))
     except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the request that caused it
-        results = [error] if len(batch) == 1 else [_run(lane, [job])[0][0] for job in batch]
+        results = [error] if len(batch) == 1 else [_run(lane, [job], job.count)[0][0] for job in batch]
     return results, started, time.perf_counter_ns()
 
 

@@ -1,8 +1,9 @@
 """What waits for one opened model, and what its calls were measured to cost: the batcher's memory. Starts no threads.
 
-A batch pays only as far as the model's own calls say so. `Curve` keeps, per power of two, the seconds per image that
-real calls of about that size took; `limit` is the size that was quickest per image so far, or the next size that has
-not been tried and could be filled. A size that lost is forgotten slowly, so that it is tried again some day.
+A batch pays only as far as the model's own calls say so; a large request is one call only as far as that is quicker.
+`Curve` keeps, per power of two, the seconds per image that real calls of about that size took; `limit` is the size that
+was quickest per image so far, or the next size that has not been tried and could be filled. A size that lost is
+forgotten slowly, so that it is tried again some day.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from service.shelf import Opened
 LEARN = 0.2         # weight of the newest call
 FORGET = 0.9999     # per decision that passed a size over
 MARGIN = 0.97       # a larger batch must be quicker per image by 3 %: it makes its first image wait
+LARGEST = 256       # images of one request up to which its calls are told apart by size
+PARTS = 3           # halvings of a request that are looked at; a call of an eighth fits where the whole did not
 QUEUEING_S = 40e-6  # what a future, a second turn of the event loop and a stack of images cost a request
 
 
@@ -30,7 +33,7 @@ class Curve:
     __slots__ = ("_max_batch", "image_s")
 
     def __init__(self, image_s: float, max_batch: int) -> None:
-        self.image_s: list[float | None] = [image_s, *[None] * (max_batch.bit_length() - 1)]
+        self.image_s: list[float | None] = [image_s, *[None] * (max(max_batch, LARGEST).bit_length() - 1)]
         self._max_batch = max_batch
 
     def learn(self, count: int, seconds: float) -> None:
@@ -38,6 +41,27 @@ class Curve:
         place = min(count.bit_length(), len(self.image_s)) - 1
         known, found = self.image_s[place], seconds / count
         self.image_s[place] = found if known is None else known + LEARN * (found - known)
+
+    def part(self, count: int) -> int:
+        """How many images of one request of `count` each call should take: all, unless fewer were clearly quicker.
+
+        What a call works on must fit into the caches; beyond that each image takes longer. A smaller size that is not
+        known yet is tried, as is one that lost before, now and then.
+        """
+        whole = min(count.bit_length(), len(self.image_s)) - 1
+        known = self.image_s[whole]
+        if known is None:
+            return count
+        best, size = known * MARGIN, count
+        for place in range(max(1, whole - PARTS), whole):
+            each = self.image_s[place]
+            if each is None:
+                return int(2**place)
+            if each < best:
+                best, size = each, int(2**place)
+            else:
+                self.image_s[place] = each * FORGET
+        return size
 
     def expected_s(self, count: int) -> float:
         """How long a call of `count` images will take, by the nearest size that is known."""
@@ -49,8 +73,9 @@ class Curve:
     def pays(self) -> bool:
         """Whether waiting for company can save more than it costs; a curve that is unknown might fall to a half."""
         alone = self.image_s[0] or 0.0
-        best = min((each for each in self.image_s[1:] if each is not None), default=alone / 2)
-        return len(self.image_s) > 1 and alone - best > max(QUEUEING_S, (1 - MARGIN) * alone)
+        joined = self.image_s[1 : self._max_batch.bit_length()]
+        best = min((each for each in joined if each is not None), default=alone / 2)
+        return self._max_batch > 1 and alone - best > max(QUEUEING_S, (1 - MARGIN) * alone)
 
     def limit(self, waiting: int) -> int:
         """The most images that the next call should take when `waiting` could be taken."""

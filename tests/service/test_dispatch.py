@@ -261,3 +261,28 @@ def test_batches_that_save_nothing_are_not_made() -> None:
 
     assert curve.limit(100) == 1
     assert not curve.pays()
+
+
+def test_a_large_request_is_cut_where_smaller_calls_were_clearly_quicker() -> None:
+    curve = Curve(1.0, 32)
+    assert curve.part(32) == 32  # what a whole call takes has to be known first
+
+    curve.learn(32, 32.0)
+    for size in (4, 8, 16):  # then smaller ones are tried
+        assert curve.part(32) == size
+        curve.learn(size, size * (0.7 if size == 8 else 0.99))
+
+    assert curve.part(32) == 8
+    assert curve.part(2) == 2
+
+
+def test_a_request_that_is_cut_gets_the_rows_of_all_its_images_in_order() -> None:
+    async def work(dispatch: Dispatch) -> None:
+        sizes: list[int] = []
+        opened = model(before=lambda batch: sizes.append(len(batch)))
+        for _ in range(6):
+            found = await dispatch.infer(opened, images(*range(21)), Stopwatch())
+            assert [int(row[0]) for row in found] == list(range(21))
+        assert {21, 2, 4, 8} <= set(sizes)  # the whole first, then what might be quicker
+
+    with_dispatch(work)
