@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from torch.jit._trace import TracerWarning
 
 from export.wrapped import Wrapped, refuse_train_mode
 
@@ -20,7 +21,7 @@ def to_torchscript(module: Wrapped, example: torch.Tensor, path: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.filterwarnings("ignore", message=r"`?torch\.jit", category=DeprecationWarning)
         # A network that checks its input's size. Whether that was traced rightly, parity at several batch sizes shows.
-        warnings.filterwarnings("ignore", message="Converting a tensor to a Python", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python", category=TracerWarning)
         traced = torch.jit.trace(module, (example,), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(torch.jit.freeze(traced), str(path))
 
