@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,21 +23,23 @@ Out = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def toys(recipe: Recipe, toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Recipe]:
+def toys(recipe: Recipe, toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Recipe]]:
     """Two recipes in the place of all, one of them without data."""
     recipes = {
         "toy": replace(recipe, epochs=1, floor=0.0),
         "toy-cifar": replace(recipe, name="toy-cifar", dataset="cifar10", normalization=RECIPES["cf003"].normalization),
     }
-    for table in (RECIPES, VARIANTS):
-        for name in list(table):
-            monkeypatch.delitem(table, name)
-    for name, toy in recipes.items():
-        monkeypatch.setitem(RECIPES, name, toy)
+    kept = [(table, dict(table)) for table in (RECIPES, VARIANTS)]  # whose order is the order of every list
+    for table, _ in kept:
+        table.clear()
+    RECIPES.update(recipes)
     assert dict(EVERY_RECIPE) == recipes
     monkeypatch.setattr("export.zoo.FOLDER", toy_data)  # no results yet
     monkeypatch.setattr(catalogue, "RECIPES", RECIPES)
-    return recipes
+    yield recipes
+    for table, former in kept:
+        table.clear()
+        table.update(former)
 
 
 def test_the_zoo_trains_exports_and_says_how_to_serve(toys: dict[str, Recipe], tmp_path: Path, capsys: Out) -> None:

@@ -124,4 +124,4 @@ def test_the_measured_capacity_is_what_theory_says_and_a_search_resumes(
     surely, barely = (capacity(percentile, slo.limit_us / 1e6, service) for percentile in (proven, slo.percentile))
     assert found.high is not None
     assert found.low <= 1.1 * barely
-    assert found.high >= 0.85 * surely
+    assert found.high >= 0.7 * surely  # one step of the search, and the chance of a queue in 300 requests
