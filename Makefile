@@ -30,8 +30,7 @@ setup: .venv/.ready  ## everything for development: training, export, tests
 test: .venv/.ready .venv-serve/.ready  ## everything CI runs
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
-	.venv/bin/python -m pytest tests/benchmarks
-	.venv/bin/python -m pytest --ignore=tests/benchmarks -n 2 --dist loadfile -p no:benchmark
+	.venv/bin/python -m pytest -n 2 --dist loadfile -p no:benchmark
 	.venv-serve/bin/python -m benchmarks demo --seconds 2
 
 readme: .venv-serve/.ready  ## make the generated tables of the README anew
