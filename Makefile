@@ -6,7 +6,7 @@ LOCK   := versions.lock
 export BENTOML_DO_NOT_TRACK := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo serve bench zoo setup test readme lock clean
+.PHONY: help demo serve bench zoo setup ray test readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -27,6 +27,8 @@ zoo: .venv/.ready  ## train what is missing, export all into artifacts/ (RECIPES
 
 setup: .venv/.ready  ## everything for development: training, export, tests
 
+ray: .venv-ray/.ready  ## .venv-ray with Ray, for training and evaluation on a cluster; its tests run where it is
+
 test: .venv/.ready .venv-serve/.ready  ## everything CI runs
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
@@ -38,10 +40,10 @@ readme: .venv-serve/.ready  ## make the generated tables of the README anew
 
 lock: $(UV)  ## resolve the versions again, for every supported Python
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-	  --no-emit-index-url --group dev --upgrade --output-file $(LOCK)
+	  --no-emit-index-url --group dev --group ray --upgrade --output-file $(LOCK)
 
 clean:  ## remove environments and generated files
-	rm -rf .venv .venv-serve .venv-peers .tools runs artifacts benchmarks/runs
+	rm -rf .venv .venv-serve .venv-peers .venv-crosscheck .venv-ray .tools runs artifacts benchmarks/runs
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -53,6 +55,11 @@ $(UV):
 .venv-serve/.ready: $(UV) pyproject.toml $(LOCK)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-serve
 	$(UV) pip install --quiet --python .venv-serve --constraint $(LOCK) --group bench
+	@touch $@
+
+.venv-ray/.ready: $(UV) pyproject.toml $(LOCK)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-ray
+	$(UV) pip install --quiet --python .venv-ray --constraint $(LOCK) --group ray
 	@touch $@
 
 .venv/.ready: $(UV) pyproject.toml $(LOCK)
