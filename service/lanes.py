@@ -23,6 +23,7 @@ LEARN = 0.2         # weight of the newest call
 FORGET = 0.9999     # per decision that passed a size over
 MARGIN = 0.97       # a larger batch must be quicker per image by 3 %: it makes its first image wait
 LARGEST = 256       # images of one request up to which its calls are told apart by size
+ALIKE = 1.03        # a call of fewer images may be this much slower: it leaves the rest of the process in the caches
 PARTS = 3           # halvings of a request that are looked at; a call of an eighth fits where the whole did not
 QUEUEING_S = 40e-6  # what a future, a second turn of the event loop and a stack of images cost a request
 
@@ -43,16 +44,17 @@ class Curve:
         self.image_s[place] = found if known is None else known + LEARN * (found - known)
 
     def part(self, count: int) -> int:
-        """How many images of one request of `count` each call should take: all, unless fewer were clearly quicker.
+        """How many images of one request of `count` each call should take: all, unless fewer are as quick.
 
-        What a call works on must fit into the caches; beyond that each image takes longer. A smaller size that is not
-        known yet is tried, as is one that lost before, now and then.
+        What a call works on must fit into the caches; beyond that each image takes longer, and the interpreter finds
+        its own working set gone after the call, which the call's seconds do not show. A smaller size that is not known
+        yet is tried, as is one that lost before, now and then.
         """
         whole = min(count.bit_length(), len(self.image_s)) - 1
         known = self.image_s[whole]
         if known is None:
             return count
-        best, size = known * MARGIN, count
+        best, size = known * ALIKE, count
         for place in range(max(1, whole - PARTS), whole):
             each = self.image_s[place]
             if each is None:
@@ -61,6 +63,8 @@ class Curve:
                 best, size = each, int(2**place)
             else:
                 self.image_s[place] = each * FORGET
+        if size < count:
+            self.image_s[whole] = known * FORGET
         return size
 
     def expected_s(self, count: int) -> float:
