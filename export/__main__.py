@@ -28,6 +28,7 @@ from export.split import export_split
 from export.zoo import zoo
 from service.card import Format
 from training.datasets import MissingDataset
+from training.own.store import is_own
 from training.plan import How
 from training.recipes import RECIPES
 from training.runs import Run, RunError, find_run
@@ -109,6 +110,13 @@ def export_one(name: str, options: argparse.Namespace, into_bundle: bool = False
     return True
 
 
+def _own_split(run: Run, root: Path) -> None:
+    """The test part of own data beside its model, so that it can be evaluated and weighed at once."""
+    if is_own(run.recipe.dataset):
+        card, folder = export_split(run.recipe.dataset, "test", root)
+        console.print(f"  {card.count:,} labelled images for /evaluate and for weighing: {folder}")
+
+
 def _run(name: str, options: argparse.Namespace) -> Run:
     if options.protocol is None and options.seed is None and (run := finished_run(name, options.runs)) is not None:
         return run
@@ -121,6 +129,7 @@ def _publish(run: Run, options: argparse.Namespace, into_bundle: bool) -> Publis
 
     if into_bundle:
         return bundle(run, BUNDLE, half=options.half, say=say)
+    _own_split(run, options.to)
     return publish(run, options.to, formats=options.format, half=options.half, say=say)
 
 

@@ -7,14 +7,19 @@ import numpy as np
 from service.card import Score
 from service.runtimes import Runtime
 from service.scoring import wilson
-from training.datasets import load_split
+from training.datasets import Split, load_split
+from training.own.store import public_name
 
 BATCH = 250
 
 
 def measure_accuracy(runtime: Runtime, *, dataset: str, split: str) -> Score:
     """Top-1 accuracy of an opened model on every image of a split, with its 95 % Wilson interval."""
-    data = load_split(dataset, split)
+    return score_split(runtime, load_split(dataset, split), dataset=public_name(dataset), split=split)
+
+
+def score_split(runtime: Runtime, data: Split, *, dataset: str, split: str) -> Score:
+    """The same, on images that are here already."""
     correct = 0
     for start in range(0, len(data.images), BATCH):
         answers = runtime(data.images[start : start + BATCH]).argmax(axis=1)

@@ -11,7 +11,7 @@ from service.card import sha256_of
 from training.provenance import commit
 from training.runs import Run
 
-CARRIED = ("epochs", "wall_s", "images_per_s", "machine", "versions", "commit", "data_sha256")
+CARRIED = ("epochs", "wall_s", "images_per_s", "machine", "versions", "commit", "data_sha256", "data")
 SPLITS = ("validation", "test")
 FIGURES = ("split", "count", "correct", "accuracy", "loss")  # the confusion matrices stay with the run
 

@@ -41,11 +41,13 @@ from service.card import (
 )
 from service.runtimes import RUNTIMES, open_model
 from training.architectures import build_network
-from training.datasets import DATASETS, load_split
+from training.datasets import facts_of, load_split
+from training.own.store import public_name
 from training.runs import Run
 
 FILES: dict[Format, str] = {"onnx": "model.onnx", "torchscript": "model.pt", "pt2": "model.pt2"}
-RUNTIME_FOR: dict[str, str] = {spec.format: runtime for runtime, spec in RUNTIMES.items()}
+# Of several runtimes that read a format, the first: the others are optional.
+RUNTIME_FOR: dict[str, str] = {spec.format: runtime for runtime, spec in reversed(RUNTIMES.items())}
 PROBE_IMAGES = 256  # enough for every parity batch and the golden vectors
 
 
@@ -129,7 +131,7 @@ def _build(
     facts: dict[str, object],
     say: Callable[[str], None],
 ) -> ModelCard:
-    recipe, data = run.recipe, DATASETS[run.recipe.dataset]
+    recipe, data = run.recipe, facts_of(run.recipe.dataset)
     network = build_network(recipe)
     network.load_state_dict(run.load_weights())
     module = Wrapped(network, *recipe.normalization).eval()
@@ -199,7 +201,7 @@ def metadata(run: Run, version: int, classes: Sequence[str]) -> dict[str, str]:
         "classes": "\n".join(classes),
         "input": "uint8 NHWC, 0..255, normalisation inside",
         "output": "softmax probabilities",
-        "dataset": run.recipe.dataset,
+        "dataset": public_name(run.recipe.dataset),
         "architecture": run.recipe.architecture,
         "recipe_fingerprint": run.recipe.fingerprint,
         "seed": str(run.seed),

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from training.own import store
 from training.places import data_folder
 from training.readers import Arrays, cifar, idx, jpeg
 
@@ -53,6 +54,7 @@ class Dataset:
     folders: tuple[str, ...]                                    # names its files are found under
     read: Callable[[Path, str, tuple[str, ...]], Arrays | None]  # (place, split, classes); None: not there
     ways: tuple[str, str, str]                                  # three ways to get it
+    validation: int | None = None                               # the last images of train are held out; None: by seed
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -99,15 +101,41 @@ DATASETS: dict[str, Dataset] = {
 STAND_INS = {"cifar10": "cifar10-jpeg"}
 
 
+def facts_of(dataset: str) -> Dataset:
+    """What is known about a data set, or about own data by its address `name:digest`.
+
+    MissingDataset when that was not prepared here, ValueError for a name that is neither.
+    """
+    if not store.is_own(dataset):
+        if dataset not in DATASETS:
+            raise ValueError(f"unknown data set {dataset!r}; known are {', '.join(DATASETS)}")
+        return DATASETS[dataset]
+    facts = store.read_facts(dataset)
+    if facts is None:
+        raise MissingDataset(store.missing(dataset))
+    again = f"python -m training RECIPE --data {facts.source}"
+    return Dataset(
+        height=facts.height, width=facts.width, channels=facts.channels, classes=facts.classes, mean=facts.mean,
+        std=facts.std, sizes={"train": facts.train + facts.validation, "test": facts.test},
+        licence="not stated; own data", shareable=False, folders=(), read=lambda *_: None, ways=(again, again, again),
+        validation=facts.validation,
+    )
+
+
 def load_split(dataset: str, split: str) -> Split:
-    """Read `split` ("train" or "test") of `dataset`.
+    """Read `split` ("train" or "test") of `dataset`, which may be the address of own data.
 
     Raises MissingDataset when no file is found, and ValueError naming the file when one is damaged or the
     arrays do not have the data set's shape.
     """
-    facts = DATASETS[dataset]
+    facts = facts_of(dataset)
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    if store.is_own(dataset):
+        arrays = store.read_arrays(dataset, split)
+        if arrays is None:
+            raise MissingDataset(store.missing(dataset))
+        return Split(*arrays, sha256=_sha256(*arrays))
     for place in _places(facts):
         found = facts.read(place, split, facts.classes)
         if found is None:
@@ -117,9 +145,7 @@ def load_split(dataset: str, split: str) -> Split:
             raise ValueError(f"{place}: {dataset} {split} has images {images.shape} and {len(labels)} labels")
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(facts.classes):
             raise ValueError(f"{place}: {dataset} {split} has labels outside 0..{len(facts.classes) - 1}")
-        digest = hashlib.sha256(images.tobytes())
-        digest.update(labels.astype("<i8").tobytes())
-        return Split(images, labels, digest.hexdigest())
+        return Split(images, labels, _sha256(images, labels))
     raise MissingDataset(_missing(dataset, facts))
 
 
@@ -136,6 +162,12 @@ def resolve(dataset: str) -> str:
     """`dataset`, or its stand-in when only that one is here."""
     other = STAND_INS.get(dataset)
     return other if other and not available(dataset) and available(other) else dataset
+
+
+def _sha256(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
+    digest = hashlib.sha256(images.tobytes())
+    digest.update(labels.astype("<i8").tobytes())
+    return digest.hexdigest()
 
 
 def _roots() -> list[Path]:

@@ -22,6 +22,7 @@ from training.architectures import count_parameters
 from training.execution import Execution
 from training.learner import Learner
 from training.material import Material
+from training.own.store import read_facts
 from training.recipe import Recipe
 from training.result import assemble
 from training.runs import Run, open_run, run_folder
@@ -141,11 +142,11 @@ class _Session:
             scores["held-out"] = self._score_final("held-out")
         if self.protocol.tests_on not in scores:
             scores[self.protocol.tests_on] = self._score_final(self.protocol.tests_on)
-        task, weights = self.task, self.learner.weights()
+        task, weights, own = self.task, self.learner.weights(), read_facts(self.task.recipe.dataset)
         result = assemble(
             task.recipe, seed=task.seed, protocol=task.protocol, history=self.history, sessions=self._sessions(),
             scores=scores, parameters=count_parameters(self.learner.network), images=len(self.material.batches.labels),
-            data_sha256=self.material.sha256, weights=weights,
+            data_sha256=self.material.sha256, weights=weights, data=own.to_dict() if own else None,
         )
         checkpoint.finish(task.folder, weights, result)
 

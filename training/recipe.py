@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from training.own.store import is_own
 from training.protocol import PROTOCOLS, Protocol, clean
 
 # The names that recipes may use. The tables behind them need torch; a test keeps both sides equal.
@@ -28,6 +29,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": ("constant", "one-cycle", "plateau"),
     "augment": ("flip", "alternating-flip", "shift", "affine", "erase"),
 }
+CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*@[0-9a-f]{8}")  # the digest is of the module's source
 PROSE = ("description", "floor", "reported")  # not part of the fingerprint
 
 
@@ -95,6 +97,8 @@ class Recipe:
             raise ValueError(f"recipe {self.name}: normalization needs one mean and one positive std per channel")
 
     def _require(self, what: str, value: str) -> None:
+        if (what == "dataset" and is_own(value)) or (what == "architecture" and is_callable(value)):
+            return
         if value not in CHOICES[what]:
             raise ValueError(f"recipe {self.name}: unknown {what} {value!r}; known: {', '.join(CHOICES[what])}")
 
@@ -142,6 +146,11 @@ class Recipe:
         known["report"] = Protocol(**known["report"]) if known["report"] else None
         known["reported"] = Reported(**_frozen(known["reported"])) if known["reported"] else None
         return cls(**known)
+
+
+def is_callable(architecture: str) -> bool:
+    """Whether this names a function of the user's, as `module:function@digest`, and no entry of the table."""
+    return CALLABLE.fullmatch(architecture) is not None
 
 
 def _frozen(value: Any) -> Any:

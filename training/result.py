@@ -25,10 +25,12 @@ def assemble(
     images: int,
     data_sha256: Mapping[str, str],
     weights: Mapping[str, Tensor],
+    data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The result of a run on `images` training images, ready for JSON.
 
     `scores` are the final weights' on `train`, and on `held-out` and `test` as far as the protocol has them.
+    `data` are the facts of own data.
     `sessions` are the processes that worked on the run; the machine at the top level is the last one's.
     """
     split = recipe.protocol(protocol)
@@ -57,6 +59,7 @@ def assemble(
         "versions": last["versions"],
         "commit": last["commit"],
         "data_sha256": dict(data_sha256),
+        **({"data": dict(data)} if data else {}),
         "weights_sha256": _digest(weights),
     }
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.datasets import STAND_INS
+from training.own.store import is_own
 from training.places import runs_folder
 from training.recipe import Recipe
 from training.recipes import EVERY_RECIPE
@@ -93,7 +94,7 @@ def complete_runs(name: str, *, root: Path | None = None, protocol: str = "clean
     """The complete runs of a recipe as it stands today, by seed.
 
     A recipe on a data set that has a stand-in counts runs on the original alone if there are any. For a name that
-    is no recipe here, the folder may hold one version of it.
+    is no recipe here, the folder may hold one version of it; of runs on own data, the version finished last counts.
     """
     base = root or runs_folder()
     if (recipe := EVERY_RECIPE.get(name)) is not None:
@@ -101,13 +102,24 @@ def complete_runs(name: str, *, root: Path | None = None, protocol: str = "clean
         if (other := STAND_INS.get(recipe.dataset)) is not None:
             versions.append(replace(recipe, dataset=other).fingerprint)
     else:
-        versions = [folder.name for folder in sorted((base / name).glob("*")) if folder.is_dir()]
-        if len(versions) > 1:
+        versions = [folder.name for folder in sorted((base / name).glob("*"), key=_finished) if folder.is_dir()]
+        if len(versions) > 1 and not _on_own_data(base / name):
             raise RunError(f"{base / name} holds several versions of a recipe that is not known here: {versions}")
     for version in versions:
         if runs := _runs_in(base / name / version / protocol):
             return runs
     return []
+
+
+def _finished(version: Path) -> float:
+    """When the last run in the folder of a version ended, negative: the newest sorts first."""
+    return -max((file.stat().st_mtime for file in version.glob(f"*/seed-*/{RESULT_FILE}")), default=0.0)
+
+
+def _on_own_data(family: Path) -> bool:
+    """Whether every run under a name is on own data, whose content may change under one name."""
+    runs = [run for folder in family.glob("*/*/seed-*") if (run := open_run(folder)) is not None]
+    return all(is_own(run.recipe.dataset) for run in runs)
 
 
 def runs_of(recipe: Recipe, *, protocol: str, root: Path | None = None) -> list[Run]:

@@ -11,17 +11,22 @@ from training.seeds import derive
 Positions = NDArray[np.int64]
 
 
-def carve(labels: Positions, protocol: Protocol, *, fraction: float, seed: int) -> tuple[Positions, Positions]:
+def carve(
+    labels: Positions, protocol: Protocol, *, fraction: float, seed: int, last: bool = False
+) -> tuple[Positions, Positions]:
     """Positions (trained on, held out) in the train split; disjoint, each sorted.
 
-    `protocol.held_out` images are held out, of each class its share when stratified. Of what is left,
-    `fraction` is trained on. ValueError when nothing would be left.
+    `protocol.held_out` images are held out, of each class its share when stratified; with `last`, the last ones,
+    whatever the seed. Of what is left, `fraction` is trained on. ValueError when nothing would be left.
     """
     if protocol.held_out >= len(labels):
         raise ValueError(f"{protocol.held_out} images cannot be held out of {len(labels)}")
     draws = np.random.default_rng(derive(seed, "split"))
     shuffled = draws.permutation(len(labels))
-    if protocol.stratified:
+    if last:
+        begin = len(labels) - protocol.held_out
+        shuffled = np.concatenate([np.arange(begin, len(labels)), shuffled[shuffled < begin]])
+    elif protocol.stratified:
         shuffled = _classes_evenly_first(shuffled, labels)
     held_out, left = shuffled[: protocol.held_out], shuffled[protocol.held_out :]
     used = left if fraction == 1 else draws.permutation(left)[: max(1, int(fraction * len(left)))]

@@ -17,8 +17,9 @@ from training.architectures.initial import initialise
 from training.architectures.mixer import ReportMixer
 from training.architectures.mlp import MLP
 from training.architectures.tinyvgg import TinyVGG
-from training.datasets import DATASETS
-from training.recipe import Recipe
+from training.datasets import facts_of
+from training.own.network import called
+from training.recipe import Recipe, is_callable
 
 # Each is called as entry((channels, height, width), classes, **recipe.shape).
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
@@ -36,11 +37,10 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 
 def build_network(recipe: Recipe) -> nn.Module:
     """The untrained network, in train mode, on the default device. Seed torch first where that matters."""
-    facts = DATASETS[recipe.dataset]
+    facts = facts_of(recipe.dataset)
+    entry = called(recipe.architecture) if is_callable(recipe.architecture) else ARCHITECTURES[recipe.architecture]
     try:
-        network = ARCHITECTURES[recipe.architecture](
-            (facts.channels, facts.height, facts.width), len(facts.classes), **recipe.shape
-        )
+        network = entry((facts.channels, facts.height, facts.width), len(facts.classes), **recipe.shape)
     except TypeError as error:
         raise ValueError(f"recipe {recipe.name}: shape {dict(recipe.shape)} does not fit: {error}") from error
     initialise(network, recipe.init)

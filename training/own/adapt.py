@@ -1,0 +1,58 @@
+"""A recipe as it is, on data of one's own: what belongs to its old data set is replaced by what was computed.
+
+Everything that decides how it learns stays. Gone are what a report said, and the floor that its data set allowed.
+Whether network and images fit together can be asked before anything is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from training.own.network import pin
+from training.own.store import Facts
+from training.recipe import Normalization, Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def on_own_data(recipe: Recipe, facts: Facts, *, network: str | None = None, name: str | None = None) -> Recipe:
+    """`recipe` with the data set, the normalisation and the validation images of `facts`.
+
+    `network` is `module:function` and takes the place of the recipe's architecture. `name` is what run and model are
+    called, by default `<data set>-<recipe>`, or `<data set>-<function>`. ValueError for one that cannot be a name.
+    """
+    plain = f"{facts.name}-{network.split(':')[-1].lower().replace('_', '-') if network else recipe.name}"
+    description = f"{network or recipe.description}, on {facts.name}"
+    return replace(
+        recipe,
+        name=name or plain,
+        description=f"{description}, trained as {recipe.name}" if network else description,
+        dataset=facts.dataset,
+        architecture=pin(network) if network else recipe.architecture,
+        shape={} if network else recipe.shape,
+        normalization=Normalization(facts.mean, facts.std),
+        validation=facts.validation,
+        report=None,
+        reported=None,
+        floor=0.0,
+    )
+
+
+def misfit(recipe: Recipe, facts: Facts) -> str | None:
+    """Why the recipe's network does not take images of this size, tried on two of them; None when it does."""
+    import torch
+
+    from training.architectures import build_network
+
+    try:
+        network: nn.Module = build_network(recipe).train()
+        with torch.no_grad():
+            logits = network(torch.zeros(2, facts.channels, facts.height, facts.width))
+    except Exception as error:  # noqa: BLE001 - whatever a network says to a size that it was not made for
+        return (str(error) or type(error).__name__).partition("\n")[0]
+    if tuple(getattr(logits, "shape", ())) != (2, len(facts.classes)):
+        return f"it gives {tuple(getattr(logits, 'shape', ()))} for 2 images of {len(facts.classes)} classes"
+    return None
+

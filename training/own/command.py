@@ -1,0 +1,109 @@
+"""The part of the command line that is about data and networks of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from training.own.adapt import misfit, on_own_data
+from training.own.prepare import Size, prepare
+from training.own.store import Facts
+from training.recipe import Recipe
+from training.recipes import RECIPES
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """`--data`, `--size`, `--network`, `--name`."""
+    own = parser.add_argument_group("your own data (docs/own-model.md)")
+    own.add_argument("--data", metavar="[NAME=]PATH", help="train on this instead: a folder of class folders, or "
+                     "Parquet; a recipe may then also be a file FILE.py that defines RECIPE")
+    own.add_argument("--size", metavar="HxW", type=_size, help="with --data: stretch all images to this height, width")
+    own.add_argument("--network", metavar="MODULE:FUNCTION", help="with --data: in place of the network; called "
+                     "as FUNCTION((channels, height, width), classes), returns an nn.Module that gives logits")
+    own.add_argument("--name", metavar="NAME", help="with --data: what run and model are called; default: DATA-RECIPE")
+
+
+def from_file(text: str) -> Recipe:
+    """The `RECIPE` of a Python file; ValueError when it has none."""
+    path = Path(text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise ValueError(f"there is no file {text}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    recipe = getattr(module, "RECIPE", None)
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"{text} defines no RECIPE; e.g. RECIPE = replace(RECIPES['fm-fast'], name='mine', epochs=30)")
+    return recipe
+
+
+def adapted(recipes: list[Recipe], options: argparse.Namespace, console: Console) -> list[Recipe]:
+    """`recipes` on the data that `options.data` names; says what was found there. ValueError as `prepare` has it."""
+    if options.name and len(recipes) > 1:
+        raise ValueError(f"--name {options.name}: there are {len(recipes)} recipes; name one, or leave --name out")
+    name, separator, path = options.data.rpartition("=")
+    facts = _prepared(Path(path).expanduser(), name if separator else None, options.size, console)
+    console.print(_told(facts), highlight=False, markup=False)
+    every = list({recipe.architecture: recipe for recipe in RECIPES.values()}.values())
+    found, unfit = [], []
+    for recipe in recipes:
+        own = on_own_data(recipe, facts, network=options.network, name=options.name)
+        if (problem := misfit(own, facts)) is None:
+            found.append(own)
+        else:
+            unfit.append(f"{recipe.name} is left out: {recipe.architecture} does not take such images: {problem}")
+    if not found:
+        fitting = [other.architecture for other in every if misfit(on_own_data(other, facts), facts) is None]
+        raise ValueError("\n".join([*unfit, f"what does: {', '.join(fitting) or 'nothing'}; or say another --size"]))
+    for line in unfit:
+        console.print(line, highlight=False, markup=False)
+    return found
+
+
+def refuse_without_data(options: argparse.Namespace) -> None:
+    """ValueError for a flag that only means something with --data."""
+    for flag in ("size", "network", "name"):
+        if getattr(options, flag) is not None:
+            raise ValueError(f"--{flag} goes with --data: the recipes' own data and networks are what they are")
+
+
+def _prepared(path: Path, name: str | None, size: Size | None, console: Console) -> Facts:
+    bar = Progress(TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+                   TextColumn("images"), TimeRemainingColumn(), console=console, transient=True,
+                   disable=not console.is_terminal)
+    with bar:
+        tasks = {}
+
+        def tell(doing: str, done: int, total: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = bar.add_task(doing, total=total)
+            bar.update(tasks[doing], completed=done)
+
+        return prepare(path, name=name, size=size, tell=tell)
+
+
+def _told(facts: Facts) -> str:
+    kind = "grey" if facts.channels == 1 else "RGB"
+    parts = f"{facts.train:,} images to train on, {facts.validation:,} held out, {facts.test:,} to test"
+    lines = [
+        f"{facts.name}: {len(facts.classes)} classes, {facts.height}x{facts.width} {kind}",
+        f"  {parts} ({facts.rules['parts']})",
+        f"  mean {', '.join(map(str, facts.mean))} and deviation {', '.join(map(str, facts.std))} of training images",
+    ]
+    if facts.resized:
+        lines.append(f"  {facts.resized:,} images had another size: {facts.rules['size']}")
+    if facts.left_out:
+        lines.append(f"  {facts.left_out:,} images left out: another part has the same picture")
+    return "\n".join(lines)
+
+
+def _size(text: str) -> Size:
+    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; say HEIGHTxWIDTH in pixels, e.g. 64x64")
+    return int(found[1]), int(found[2] or found[1])
