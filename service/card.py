@@ -4,6 +4,7 @@ An artifact is a folder `<root>/<name>/<version>/`:
 
     model.onnx      the graph: uint8 NHWC images in, probabilities out, normalisation inside
     model.pt        the same as TorchScript, where it was exported (model.pt2: as torch.export archive)
+    model.int8.onnx the graph in int8, where quantising it was measured to pay, with golden vectors of its own
     golden.npz      images and the probabilities the exporter measured for them
     card.json       this schema; written last, so that its presence means the folder is complete
 
@@ -29,7 +30,7 @@ CARD_FILE = "card.json"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Format = Literal["onnx", "torchscript", "pt2"]
+Format = Literal["onnx", "onnx-int8", "torchscript", "pt2"]
 
 
 class CardError(ValueError):
@@ -53,15 +54,6 @@ class InputSpec(_Strict):
     def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of one image."""
         return (self.height, self.width, self.channels)
-
-
-class ModelFile(_Strict):
-    """One serialised graph beside the card."""
-
-    format: Format
-    path: FileName
-    size_bytes: int = Field(ge=1)
-    sha256: Sha256
 
 
 class Golden(_Strict):
@@ -109,6 +101,21 @@ class Score(_Strict):
         return self
 
 
+class ModelFile(_Strict):
+    """One serialised graph beside the card.
+
+    `golden` and `score` are its own where its arithmetic is not that of the eager network, as in int8; where they are
+    None, the card's hold.
+    """
+
+    format: Format
+    path: FileName
+    size_bytes: int = Field(ge=1)
+    sha256: Sha256
+    golden: Golden | None = None
+    score: Score | None = None
+
+
 class ModelCard(_Strict):
     """Everything a server, an evaluator or a report needs to know about one version of one model."""
 
@@ -148,6 +155,16 @@ class ModelCard(_Strict):
         """The file in `format`, or None when this artifact was not exported to it."""
         return next((file for file in self.files if file.format == format), None)
 
+    def golden_of(self, format: str) -> Golden:  # noqa: A002
+        """What the file in `format` must repeat: its own reference answers, or those of the artifact."""
+        file = self.file(format)
+        return file.golden if file is not None and file.golden is not None else self.golden
+
+    def score_of(self, format: str) -> Score | None:  # noqa: A002
+        """What the file in `format` scored: its own figure, or that of the artifact."""
+        file = self.file(format)
+        return file.score if file is not None and file.score is not None else self.score
+
 
 def read_card(folder: Path) -> ModelCard:
     """Read `folder/card.json`; a CardError names the folder, the field and the reason."""
@@ -178,7 +195,8 @@ def write_card(folder: Path, card: ModelCard) -> Path:
 
 def verify_files(folder: Path, card: ModelCard) -> None:
     """Raise CardError unless every file the card names has the size and SHA-256 it says."""
-    entries: tuple[ModelFile | Golden, ...] = (*card.files, card.golden)
+    own = [file.golden for file in card.files if file.golden is not None]
+    entries: tuple[ModelFile | Golden, ...] = (*card.files, card.golden, *own)
     for entry in entries:
         path = folder / entry.path
         if not path.is_file():

@@ -78,7 +78,7 @@ def publishable(result: dict[str, Any]) -> dict[str, Any]:
 
 def _entry(card: ModelCard, loads: list[Load], runtime: str, known: Reference | None) -> dict[str, Any]:
     file = card.file(RUNTIMES[runtime].format) or card.files[0]
-    score = card.score
+    score = card.score_of(file.format)
     return {
         "id": card.id,
         "name": card.name,

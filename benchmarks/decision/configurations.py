@@ -17,6 +17,8 @@ from benchmarks.machine.gpu import no_gpu
 from benchmarks.report.numbers import listed
 from service.runtimes import RUNTIMES, missing
 
+QUANTIZED = "onnx-int8"  # not a format of `python -m export`: it is made from a published artifact
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -88,9 +90,12 @@ def matrix(contenders: Sequence[Contender], wish: Wish, server_cores: int) -> di
     for contender in contenders:
         for runtime in wish.runtimes or RUNTIMES:
             absent = contender.card.file(RUNTIMES[runtime].format) is None
-            if absent and not wish.runtimes:
+            if not wish.runtimes and (absent or _not_installed(runtime)):
                 continue
-            for device, threads, workers, policy in product(_devices(wish), wish.threads, wish.workers, wish.batching):
+            # A runtime that was asked for by name stays in with the reason; else only where it can be.
+            devices = [one for one in _devices(wish) if one in RUNTIMES[runtime].devices] or (
+                RUNTIMES[runtime].devices if wish.runtimes else ())
+            for device, threads, workers, policy in product(devices, wish.threads, wish.workers, wish.batching):
                 one = Configuration(contender.id, runtime, threads, workers, device, *read_policy(policy))
                 found[one] = _why_not(one, server_cores, absent=absent)
     return found
@@ -100,14 +105,26 @@ def left_out(contenders: Sequence[Contender], wish: Wish) -> list[str]:
     """What the matrix does not hold and somebody might look for, each with the cure."""
     found = []
     unexported = [] if wish.runtimes else [
-        name for name, spec in RUNTIMES.items() if all(one.card.file(spec.format) is None for one in contenders)]
+        name for name, spec in RUNTIMES.items()
+        if spec.format != QUANTIZED and all(one.card.file(spec.format) is None for one in contenders)]
     if unexported:
-        formats = " ".join(RUNTIMES[name].format for name in unexported)
+        formats = " ".join(dict.fromkeys(RUNTIMES[name].format for name in unexported))
         found.append(f"{listed(unexported)}: no model here is exported for it; python -m export NAME --format onnx "
                      f"{formats} makes it a candidate (torchexport is what runs a graph op by op in eager PyTorch)")
+    if not wish.runtimes and all(one.card.file(QUANTIZED) is None for one in contenders):
+        found.append("onnxruntime-int8: no model here is quantised; python -m export quantize NAME tries it, and "
+                     "refuses where it is not quicker or less accurate")
+    if not wish.runtimes:
+        found += [f"{name}: {missing(name)}" for name in RUNTIMES if "cpu" in RUNTIMES[name].devices
+                  and _not_installed(name)]
     if not wish.devices and (why := no_gpu()):
         found.append(f"cuda: {why}")
     return found
+
+
+def _not_installed(runtime: str) -> bool:
+    """Whether an optional runtime is not here: no row for each model, one sentence for all."""
+    return RUNTIMES[runtime].optional and missing(runtime) is not None
 
 
 def _devices(wish: Wish) -> tuple[str, ...]:

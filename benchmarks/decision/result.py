@@ -112,7 +112,8 @@ def _bare(path: Path) -> dict[str, Entry]:
 
 def _entry(folder: DecisionFolder, one: Configuration, unavailable: str | None, forward: Entry | None) -> Entry:
     card = folder.card(one.model)
-    file, score = card.file(RUNTIMES[one.runtime].format), card.score
+    stored = RUNTIMES[one.runtime].format
+    file, score = card.file(stored), card.score_of(stored)
     return {
         "id": one.id, "label": str(one), **asdict(one), "cores": one.cores, "usual_policy": one.usual_policy,
         "name": card.name,

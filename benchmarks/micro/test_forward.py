@@ -32,7 +32,7 @@ def test_forward(benchmark: BenchmarkFixture, contender: Contender, batch: int, 
         model=contender.id, architecture=contender.card.architecture, parameters=contender.card.parameters,
         runtime=f"{model.name} {model.version}", device=model.device, threads=model.threads,
         precision=precision(file), batch=batch, sha256=file.sha256,
-        accuracy=contender.card.score.accuracy if contender.card.score else None,
+        accuracy=score.accuracy if (score := contender.card.score_of(file.format)) else None,
     )
 
     probabilities = benchmark(model, sample.images[:batch])

@@ -38,7 +38,11 @@ EXTENSIONS = [
     "binary_tensor_data", "classification", "model_configuration", "model_repository", "parameters", "statistics",
 ]
 # Triton's words where it has one for the runtime.
-PLATFORMS = {"onnxruntime": "onnxruntime_onnx", "torchscript": "pytorch_libtorch", "torchexport": "pytorch_export"}
+PLATFORMS = {
+    **dict.fromkeys(("onnxruntime", "onnxruntime-int8", "onnxruntime-graphs", "tensorrt"), "onnxruntime_onnx"),
+    "openvino": "openvino", "torchscript": "pytorch_libtorch", "torchexport": "pytorch_export",
+    "aotinductor": "torch_aoti",
+}
 Totals = dict[tuple[str, str], float]
 
 

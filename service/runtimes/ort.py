@@ -7,6 +7,7 @@ spinning workers burn the core that the next request needs.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -22,10 +23,10 @@ QUIET = 3  # errors only; the wheel warns about missing GPUs on every CPU machin
 class OrtModel:
     """One inference session. `Run` is thread-safe, so calls may come from several threads."""
 
-    name = "onnxruntime"
     version = ort.__version__
 
-    def __init__(self, session: ort.InferenceSession, device: str, threads: int) -> None:
+    def __init__(self, session: ort.InferenceSession, device: str, threads: int, name: str = "onnxruntime") -> None:
+        self.name = name
         self.device = device
         self.threads = threads
         self._session = session
@@ -40,22 +41,39 @@ class OrtModel:
 
 def open_model(path: Path, *, device: str, threads: int) -> OrtModel:
     """Open an ONNX file. `device="cuda"` succeeds only when the session really opened on CUDA."""
+    if device == "cpu":
+        return OrtModel(on_cpu(path, session_options(threads)), "cpu", threads)
+    providers = [("CUDAExecutionProvider", CUDA_OPTIONS), "CPUExecutionProvider"]
+    return OrtModel(on_gpu(path, session_options(threads), providers), "cuda", threads)
+
+
+def open_int8(path: Path, *, device: str, threads: int) -> OrtModel:  # noqa: ARG001 - an opener's signature
+    """Open a quantised ONNX file (QDQ) on the CPU: its matrix products run in int8.
+
+    Without VNNI instructions the CPU's products of unsigned and signed bytes may saturate; the golden vectors of the
+    file, measured on a machine where it was quicker, refuse such a machine.
+    """
+    return OrtModel(on_cpu(path, session_options(threads)), "cpu", threads, "onnxruntime-int8")
+
+
+def session_options(threads: int, *, spinning: bool = False) -> ort.SessionOptions:
+    """One session's options. `spinning` threads wait for the next piece of work without giving up their core."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = QUIET
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if device == "cpu":
-        return OrtModel(ort.InferenceSession(path, options, providers=["CPUExecutionProvider"]), "cpu", threads)
-    if device != "cuda":
-        raise ValueError(f"unknown device {device!r}; known are cpu, cuda")
-    session = _open_on_cuda(path, options)
-    return OrtModel(session, "cuda", threads)
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    return options
 
 
-def _open_on_cuda(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
-    providers = [("CUDAExecutionProvider", CUDA_OPTIONS), "CPUExecutionProvider"]
+def on_cpu(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    """A session on the CPU."""
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def on_gpu(path: Path, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:
+    """A session that really opened on the first of `providers`, (name, options); else RuntimeUnavailable."""
     try:
         # CUDA libraries come as Python packages (of torch, or nvidia-*); ONNX Runtime finds them only when asked.
         ort.preload_dlls()
@@ -63,9 +81,9 @@ def _open_on_cuda(path: Path, options: ort.SessionOptions) -> ort.InferenceSessi
     except Exception as error:  # the library raises bare RuntimeErrors of many kinds here
         raise RuntimeUnavailable(f"ONNX Runtime cannot use CUDA: {error}; use device=cpu") from error
     # get_available_providers() lists CUDA on machines without a GPU; only an opened session is proof.
-    if "CUDAExecutionProvider" not in session.get_providers():
+    if providers[0][0] not in session.get_providers():
         raise RuntimeUnavailable(
-            "ONNX Runtime did not open this model on CUDA; check the NVIDIA driver and the CUDA 13 and cuDNN 9 "
-            "libraries (`pip install onnxruntime-gpu[cuda,cudnn]`), or use device=cpu"
+            f"ONNX Runtime did not open this model on {providers[0][0]}; check the NVIDIA driver and the CUDA 13 and "
+            "cuDNN 9 libraries (`pip install onnxruntime-gpu[cuda,cudnn]`), or use device=cpu"
         )
     return session

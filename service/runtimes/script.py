@@ -45,7 +45,7 @@ class TorchModel:
 
 def open_torchscript(path: Path, *, device: str, threads: int) -> TorchModel:
     """Load a TorchScript file."""
-    torch = _torch(device)
+    torch = load_torch(device)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`?torch\.jit", category=DeprecationWarning)
         module = torch.jit.load(str(path), map_location=device)
@@ -55,18 +55,17 @@ def open_torchscript(path: Path, *, device: str, threads: int) -> TorchModel:
 
 def open_exported(path: Path, *, device: str, threads: int) -> TorchModel:
     """Load a torch.export archive (.pt2)."""
-    torch = _torch(device)
+    torch = load_torch(device)
     module = torch.export.load(str(path)).module().to(device)
     return TorchModel("torchexport", module, torch, device, threads)
 
 
-def _torch(device: str) -> Any:
+def load_torch(device: str) -> Any:
+    """The module, imported now; RuntimeUnavailable with the cure where it or the device is not here."""
     try:
         import torch
     except ImportError:
         raise RuntimeUnavailable(INSTALL_HINT) from None
-    if device not in ("cpu", "cuda"):
-        raise ValueError(f"unknown device {device!r}; known are cpu, cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeUnavailable("torch sees no CUDA device; check the NVIDIA driver, or use device=cpu")
     return torch

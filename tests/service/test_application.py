@@ -188,6 +188,4 @@ def test_another_runtime_is_opened_and_checked_on_first_use(toy_models: Path, cl
     assert torched["runtime"] == "torchscript"
     ours, theirs = (answer["predictions"][0]["probability"] for answer in (onnx, torched))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    assert {each["name"]: each["open"] for each in described["model"]["runtimes"]} == {
-        "onnxruntime": True, "torchscript": True, "torchexport": False,
-    }
+    assert {each["name"] for each in described["model"]["runtimes"] if each["open"]} == {"onnxruntime", "torchscript"}

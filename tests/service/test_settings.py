@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.runtimes import RUNTIMES
 from service.settings import BUNDLED_MODELS, Settings, table
 
 
@@ -51,7 +52,7 @@ def test_another_process_can_be_given_the_same_settings(settings: Settings) -> N
         ("WEIGHBRIDGE_THREADS", "two", "a whole number from 1 to 256"),
         ("WEIGHBRIDGE_TIMEOUT_S", "nan", "a number from 0.1 to 3600"),
         ("WEIGHBRIDGE_DEVICE", "tpu", "one of auto, cpu, cuda"),
-        ("WEIGHBRIDGE_RUNTIME", "tensorrt", "one of onnxruntime, torchscript, torchexport"),
+        ("WEIGHBRIDGE_RUNTIME", "abacus", f"one of {', '.join(RUNTIMES)}"),
         ("WEIGHBRIDGE_ACCESS_LOG", "maybe", "true or false"),
         ("WEIGHBRIDGE_MODELS", os.pathsep, f"folders separated by {os.pathsep!r}"),
     ],

@@ -49,8 +49,8 @@ def test_cuda_is_in_the_matrix_only_where_a_gpu_is(toys: Path, monkeypatch: pyte
 def test_a_runtime_that_no_model_was_exported_for_is_told_with_the_cure(toys: Path) -> None:
     (told, *_) = left_out(find_contenders(toys / "models"), WISH)
 
-    assert told.startswith("torchscript and torchexport: no model here is exported for it; python -m export NAME "
-                           "--format onnx torchscript pt2")
+    assert told.startswith("torchscript, torchexport and aotinductor: no model here is exported for it; python -m "
+                           "export NAME --format onnx torchscript pt2")
 
 
 @pytest.mark.parametrize("policy", ["0", "many", "32:-1", ""])
