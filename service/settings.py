@@ -171,8 +171,9 @@ class Settings:
                       "`~/.local/state/weighbridge/jobs`"),
     )
     job_share: float = field(
-        default=0.05,
-        metadata=_row(_number(0.01, 1), "what jobs get of a core that /predict wants, as a part of what it gets"),
+        default=0.0,
+        metadata=_row(_number(0, 1), "what jobs get of a core that /predict wants, as a part of what it gets; 0: only "
+                                     "what is left over"),
     )
     job_limit_s: float = field(
         default=3600.0, metadata=_row(_number(1, 10**6), "seconds that a job may work before it is marked failed")
