@@ -71,7 +71,7 @@ def _wait_for_lock(folder: Path) -> int | None:
 def _step_back(share: float) -> None:
     """Get `share` of what others get of a core that they want as well; a core that nobody wants is used fully.
 
-    Each step of niceness is a factor of 1.25 in Linux' scheduler, so it is the kernel that keeps the promise and nothing
+    Each step of niceness is a factor of 1.25 in Linux's scheduler: the kernel keeps the promise, and nothing
     has to sleep. But it pays a share out in turns of a clock tick, 1 to 10 ms in which a request waits: at 0.05 they
     are frequent enough to show in the 99th percentile. With a share of 0 there are none: SCHED_IDLE runs when nobody
     else wants to, and in Linux still gets 0.3 % of a core that is wanted all the time, so that no job stands still.
