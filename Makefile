@@ -25,6 +25,15 @@ zoo: .venv/.ready  ## train what is missing, export all into artifacts/ (RECIPES
 	.venv/bin/python -m export zoo $(RECIPES) $(if $(FORMATS),--format $(FORMATS)) --to $(or $(TO),artifacts) \
 	  $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--max-minutes $(MINUTES)) $(if $(PLAN),--plan)
 
+bento: .venv-serve/.ready  ## pack the service and its models into BentoML's store, without torch
+	.venv-serve/bin/python -m bentoml build
+
+# BentoML reads the template of the Dockerfile from its temporary folder, and only when that is below the current one.
+image: bento  ## make a container image of it (DEVICE=cuda BACKEND=podman TAG=…; see docs/deploy.md)
+	cd "$${TMPDIR:-/tmp}" && "$(CURDIR)/.venv-serve/bin/python" -m bentoml containerize weighbridge:latest \
+	  --image-tag $(or $(TAG),weighbridge:$(or $(DEVICE),cpu)) --opt build-arg=DEVICE=$(or $(DEVICE),cpu) \
+	  --backend $(or $(BACKEND),docker) $(if $(filter podman buildah,$(BACKEND)),--opt format=docker) $(OPTS)
+
 setup: .venv/.ready  ## everything for development: training, export, tests
 
 ray: .venv-ray/.ready  ## .venv-ray with Ray, for training and evaluation on a cluster; its tests run where it is
