@@ -5,7 +5,9 @@
     python -m export cf003 --half                   weights stored as float16: half the bytes of the ONNX file
     python -m export --split fashion-mnist test     a labelled split, for /evaluate
     python -m export zoo                            train what is missing, then export every recipe (make zoo)
+    python -m export import model.onnx --classes classes.txt --normalize imagenet     from elsewhere: docs/own-model.md
     python -m export bundle cf-fast                 into models/, once and within its limit
+    python -m export quantize fm-fast               a published artifact in int8 as well, where that is quicker here
 
 Exit codes: 0 all done, 1 something was refused, 2 the command was wrong, 3 out of time, 130 interrupted.
 """
@@ -17,16 +19,15 @@ import math
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import get_args
 
 from rich.console import Console
 
 from export.bundle import BUNDLE, bundle
 from export.finished import finished_run
-from export.publish import Published, publish
+from export.importing.command import run as import_foreign
+from export.publish import FILES, Published, publish
 from export.split import export_split
 from export.zoo import zoo
-from service.card import Format
 from training.datasets import MissingDataset
 from training.own.store import is_own
 from training.plan import How
@@ -38,7 +39,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["import"]:
+        return import_foreign(given[1:], console)
+    options = parser().parse_args(given)
     try:
         if options.split:
             dataset, split = options.split
@@ -48,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.names[:1] == ["zoo"]:
             how = How(jobs=options.jobs, seconds=60 * options.max_minutes)
             return zoo(options.names[1:], options.to, console, formats=options.format, how=how, only_plan=options.plan)
+        if options.names[:1] == ["quantize"]:
+            return _quantize(options.names[1:], options)
     except KeyboardInterrupt:
         console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
         return 130
@@ -69,9 +75,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = argparse.ArgumentParser(prog="python -m export", description="Export finished training runs.")
     result.add_argument("names", nargs="*", metavar="NAME",
-                        help="recipe names, globs, or all; or: zoo [NAME…], bundle NAME…")
+                        help="recipe names, globs, or all; or: zoo [NAME…], bundle NAME…, quantize NAME…")
     result.add_argument(
-        "--format", nargs="+", choices=get_args(Format), default=["onnx", "torchscript"], help="default: both first"
+        "--format", nargs="+", choices=FILES, default=["onnx", "torchscript"], help="default: both first"
     )
     result.add_argument("--to", type=Path, default=Path("artifacts"), metavar="ROOT",
                         help="default: artifacts; `bundle` goes to models/")
@@ -80,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--protocol", choices=["clean", "report"],
                         help="default: clean, or report where no clean run is finished")
     result.add_argument("--half", action="store_true", help="store the ONNX file's weights as float16, gated")
+    result.add_argument("--publish", action="store_true",
+                        help="quantize: keep the records in export/results/int8 as well, for the documents")
     result.add_argument("--split", nargs=2, metavar=("DATASET", "SPLIT"), help="export a labelled split instead")
     result.add_argument("--plan", action="store_true", help="zoo: only say what would be done and how long it takes")
     result.add_argument("--jobs", type=int, metavar="N", help="zoo: training processes; default: one per core")
@@ -115,6 +123,30 @@ def _own_split(run: Run, root: Path) -> None:
     if is_own(run.recipe.dataset):
         card, folder = export_split(run.recipe.dataset, "test", root)
         console.print(f"  {card.count:,} labelled images for /evaluate and for weighing: {folder}")
+
+
+def _quantize(patterns: list[str], options: argparse.Namespace) -> int:
+    """Try int8 on artifacts; 0 when every one of them has it, 1 when some stay as they are."""
+    from export.quantize import RESULTS, names_in, quantize_artifact  # its library takes a second to import
+
+    sources = (options.to, BUNDLE)
+    names, stayed = names_in(patterns, sources), []
+    if not names:
+        console.print("nothing to quantise: give names of artifacts or a glob, e.g. python -m export quantize fm-fast")
+        return 2
+    for name in names:
+        console.print(f"[bold]{name}[/]")
+        try:
+            done = quantize_artifact(name, options.to, sources, results=RESULTS if options.publish else None,
+                                     say=lambda line: console.print(f"  {line}"))
+        except (ValueError, MissingDataset) as error:
+            console.print(f"  [red]refused:[/] {error}")
+            stayed.append(name)
+        else:
+            console.print(f"  {'already there' if done.existed else 'published'}: {done.folder}")
+    if stayed:
+        console.print(f"not in int8: {', '.join(stayed)}")
+    return 1 if stayed else 0
 
 
 def _run(name: str, options: argparse.Namespace) -> Run:

@@ -9,8 +9,6 @@ or with failed parity is refused with the amount, and leaves nothing behind.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,20 +23,11 @@ from export.golden import clouds, write_golden
 from export.half import round_weights, store_file_as_half
 from export.parity import check_parity
 from export.provenance import made_by, training_facts
+from export.staging import newest_version, publish_version
 from export.to_onnx import to_onnx
 from export.to_torch import to_exported, to_torchscript
 from export.wrapped import Wrapped
-from service.card import (
-    CardError,
-    Format,
-    InputSpec,
-    ModelCard,
-    ModelFile,
-    is_version_folder,
-    read_card,
-    sha256_of,
-    write_card,
-)
+from service.card import Format, InputSpec, ModelCard, ModelFile, sha256_of, write_card
 from service.runtimes import RUNTIMES, open_model
 from training.architectures import build_network
 from training.datasets import facts_of, load_split
@@ -84,35 +73,11 @@ def publish(
     if newest is not None and _same(newest[1], facts, formats, half):
         return Published(folder=newest[0], card=newest[1], existed=True)
 
-    family = root / run.recipe.name
-    version = 1 + max((int(folder.name) for folder in _versions(family)), default=0)
-    family.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=family))
-    try:
-        # Named as the final folder, so that the card can be read back and verified where it lies.
-        folder = staging / family.name / str(version)
-        folder.mkdir(parents=True)
-        card = _build(run, folder, version, formats, half, facts, say)
-        folder.chmod(0o755)
-        final = family / str(version)
-        folder.rename(final)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    def build(folder: Path, version: int) -> ModelCard:
+        return _build(run, folder, version, formats, half, facts, say)
+
+    final, card = publish_version(root / run.recipe.name, build)
     return Published(folder=final, card=card, existed=False)
-
-
-def newest_version(family: Path) -> tuple[Path, ModelCard] | None:
-    """The highest complete version under `root/name`, or None. Folders without a readable card do not count."""
-    for folder in sorted(_versions(family), key=lambda path: -int(path.name)):
-        try:
-            return folder, read_card(folder)
-        except CardError:
-            continue
-    return None
-
-
-def _versions(family: Path) -> list[Path]:
-    return [folder for folder in family.iterdir() if is_version_folder(folder)] if family.is_dir() else []
 
 
 def _same(card: ModelCard, facts: dict[str, object], formats: Sequence[Format], half: bool) -> bool:
