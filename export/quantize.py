@@ -39,8 +39,8 @@ from export.quantize_gate import (
     refuse_slower,
     time_both,
 )
-from export.staging import newest_version
 from export.quantize_graph import PLANS, quantize
+from export.staging import newest_version
 from service.card import (
     Format,
     Golden,
