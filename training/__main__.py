@@ -5,6 +5,7 @@
     python -m training fm000-linear fm-fast          one run each, seed 0
     python -m training 'fm004-*' --seeds 3           seeds 0, 1, 2 of every recipe the glob matches
     python -m training all --max-minutes 60          stops in time; the same command goes on
+    python -m training all --seeds 5 --engine ray    on the nodes of a Ray cluster: docs/scale-out.md
     python -m training results                       derive training/results/ from the finished runs
     python -m training probe fm001-mixer             measure and commit how long a run would take, without running it
     python -m training report                        one HTML page with curves, matrices and the table
@@ -89,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=_positive, metavar="N", help="CPU threads; default: the usable cores")
     parser.add_argument("--jobs", type=_positive, metavar="N", help="processes; default: one per core for small "
                         "networks, one for the others")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where to train: on this machine "
+                        "(default), or on the nodes of a Ray cluster ($RAY_ADDRESS)")
     parser.add_argument("--no-probe", dest="probe", action="store_false", help="rules of thumb instead of trying out "
                         "what is fastest here")
     parser.add_argument("--max-minutes", type=float, default=math.inf, metavar="M",
@@ -120,8 +123,8 @@ def _train(options: argparse.Namespace, console: Console) -> int:
     from training.campaign import Campaign
     from training.plan import How
 
-    how = How(device=options.device, threads=options.threads, jobs=options.jobs, probe=options.probe,
-              seconds=60 * options.max_minutes)
+    how = How(engine=options.engine, device=options.device, threads=options.threads, jobs=options.jobs,
+              probe=options.probe, seconds=60 * options.max_minutes)
     outcome = Campaign(_tasks(options), how, console).run()
     if outcome.left:
         runs = f"{outcome.left} run{'s' * (outcome.left > 1)}"

@@ -1,29 +1,28 @@
 """Many runs from one command: what is complete is skipped, small networks share the cores, one bar shows all.
 
 On two cores a small network gains nothing from a second thread, but two of them train in the time of one. So small
-recipes run in one process per core, and the others one after the other on all cores. What fails is told, once, and
-does not keep the others from being trained.
+recipes run in one process per core, and the others one after the other on all cores. A cluster gets all of them at
+once. What fails is told, once, and does not keep the others from being trained.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from training.datasets import MissingDataset
-from training.execution import Execution, usable_cores
+from training.engines import ENGINES
+from training.engines.local import processes_for
+from training.execution import Execution, is_small
 from training.loop import Task, Watcher, train
 from training.overview import Overview, Row
 from training.plan import How, plan
-from training.pool import Pool
 from training.progress import Live, summary, watcher_for
 from training.runs import Run, open_run
-
-SMALL = ("mlp", "tinyvgg")  # architectures whose single operations are too short to share between cores
 
 
 @dataclass(frozen=True)
@@ -68,29 +67,30 @@ class Campaign:
         return run is not None
 
     def _together(self) -> list[Task]:
-        """The tasks for several processes; none where one is asked for or is all there is."""
+        """The tasks for an engine; none where this process is asked for or is all there is."""
+        if self._how.engine != "local":
+            return self._tasks
         if self._how.jobs is None and self._how.threads is not None:
             return []  # who counts threads wants this process
-        shared = [task for task in self._tasks if self._how.jobs or task.recipe.architecture in SMALL]
-        return shared if min(self._processes, len(shared)) > 1 else []
-
-    @property
-    def _processes(self) -> int:
-        return self._how.jobs or usable_cores()
+        shared = [task for task in self._tasks if self._how.jobs or is_small(task.recipe)]
+        return shared if min(processes_for(self._how), len(shared)) > 1 else []
 
     def _run_together(self, tasks: list[Task]) -> int:
-        """In several processes; returns how many are left when time is up."""
+        """By an engine; returns how many are left when time is up."""
         assert self._overview is not None
-        how = replace(self._how, threads=self._how.threads or max(1, usable_cores() // self._processes))
         rows: dict[int, Row] = {}
         unfinished = 0
-        with Pool(tasks, how, processes=self._processes, deadline=self._deadline) as pool:
-            for number, event, content in pool.events():
+        with ENGINES[self._how.engine](tasks, self._how, self._deadline) as engine:
+            for number, event, content in engine.events():
                 if event == "begin":
                     rows[number] = self._overview.watcher(tasks[number])
                     rows[number].begin(tasks[number], Execution(**content[0]), *content[1:])
                 elif event in ("batch", "epoch"):
                     getattr(rows[number], event)(*content)
+                elif event in ("lost", "note"):
+                    self._overview.say(content[0])
+                    if event == "lost" and number in rows:
+                        rows.pop(number).withdraw()
                 elif number in rows:
                     rows.pop(number).close()
                 if event == "finished":
@@ -99,7 +99,7 @@ class Campaign:
                     self._tell(content[0])
                 elif event == "unfinished":
                     unfinished += 1
-            return unfinished + pool.waiting
+            return unfinished + engine.waiting
 
     def _run_alone(self, tasks: list[Task], *, begun: bool) -> int:
         """In this process; returns how many are left when time is up."""

@@ -71,6 +71,15 @@ def finish(folder: Path, weights: dict[str, Tensor], result: dict[str, Any]) -> 
     (folder / STATE_FILE).unlink(missing_ok=True)
 
 
+def adopt(folder: Path, files: dict[str, bytes]) -> None:
+    """Files of the same run that were made on another machine, in the order in which they would be written here."""
+    for name in (STATE_FILE, HISTORY_FILE, WEIGHTS_FILE, RESULT_FILE):
+        if name in files:
+            write_atomically(folder / name, files[name])
+    if RESULT_FILE in files:
+        (folder / STATE_FILE).unlink(missing_ok=True)
+
+
 def _serialised(value: object) -> bytes:
     buffer = io.BytesIO()
     torch.save(value, buffer)

@@ -19,6 +19,7 @@ from training.recipe import Recipe
 # Networks whose time goes into convolutions or large products. Small MLPs gain nothing from bf16: measured slower.
 HEAVY = ("mixer", "cnn", "gated-cnn", "fastnet")
 CONVOLUTIONAL = ("cnn", "gated-cnn", "fastnet")
+SMALL = ("mlp", "tinyvgg")  # networks whose single operations are too short to share between cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,11 @@ def choose(recipe: Recipe, *, device: str = "auto", threads: int | None = None) 
         fused=True,
         threads=threads or usable_cores(),
     )
+
+
+def is_small(recipe: Recipe) -> bool:
+    """Whether a second thread gains nothing."""
+    return recipe.architecture in SMALL
 
 
 def usable_cores() -> int:

@@ -90,6 +90,11 @@ class Row:
             self._progress.remove_task(self._bar)
             self._bar = None
 
+    def withdraw(self) -> None:
+        """Take the bar away, and what the run had done off the bar over all: it will be told again."""
+        self._move(0)
+        self.close()
+
     def _move(self, epochs: float, facts: str | None = None) -> None:
         if self._bar is None:
             return

@@ -14,8 +14,12 @@ from training.probe import probe
 
 @dataclass(frozen=True, kw_only=True)
 class How:
-    """The machine's side of a command. None: we decide. `seconds` is the time there is, `jobs` counts processes."""
+    """The machine's side of a command. None: we decide. `seconds` is the time there is, `jobs` counts processes.
 
+    `engine` is the name of one of ENGINES.
+    """
+
+    engine: str = "local"
     device: str = "auto"
     threads: int | None = None
     jobs: int | None = None

@@ -13,6 +13,7 @@ import torch
 from training.execution import cpu_flags, usable_cores
 
 ROOT = Path(__file__).parent.parent
+COMMIT_FILE = "COMMIT"  # beside a copy of the code that was taken out of its checkout
 # Flags that decide how fast, and in which bits, matrix products run.
 TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve")
 
@@ -40,7 +41,12 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The checkout's commit, `-dirty` when tracked files differ from it; None outside a checkout or without git."""
+    """The checkout's commit, `-dirty` when tracked files differ from it; None outside a checkout or without git.
+
+    A copy of the code says in COMMIT_FILE which commit it is of.
+    """
+    if (ROOT / COMMIT_FILE).is_file():
+        return (ROOT / COMMIT_FILE).read_text().strip()
     try:
         asked = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607 - the user's git

@@ -19,10 +19,10 @@ import pytest
 from rich.console import Console
 
 from training.campaign import Campaign
+from training.engines.local import BORN, Pool, _serve
 from training.execution import Execution
 from training.loop import Task, train
 from training.plan import How
-from training.pool import BORN, Pool, _serve
 from training.progress import Silent
 from training.recipe import Recipe
 from training.runs import open_run

@@ -19,21 +19,17 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from training.datasets import MissingDataset
-from training.execution import Execution
+from training.engines.engine import Event
+from training.execution import Execution, usable_cores
 from training.loop import Task, train
 from training.plan import How, plan
 from training.recipe import Recipe
 
-Event = tuple[int, str, tuple[Any, ...]]  # the task's number, what happened, with what
 BORN = get_context("spawn")  # a forked torch does not survive its parent's threads
 
 
 class Pool:
-    """`tasks` shared among `processes`; none is handed out after `deadline`, a time of time.monotonic().
-
-    Events are `begin`, `batch` and `epoch` as a watcher is told them, then `finished` with the run's folder,
-    `unfinished` when time was up, or `failed` with the reason.
-    """
+    """`tasks` shared among `processes`; none is handed out after `deadline`, a time of time.monotonic()."""
 
     def __init__(self, tasks: Sequence[Task], how: How, *, processes: int, deadline: float) -> None:
         self._waiting = list(enumerate(tasks))[::-1]
@@ -41,6 +37,13 @@ class Pool:
         self._how, self._deadline = how, deadline
         self._processes = min(processes, len(tasks))
         self._children: dict[Connection, _Child] = {}
+
+    @classmethod
+    def sharing(cls, tasks: Sequence[Task], how: How, deadline: float) -> Pool:
+        """As many processes as were asked for, else one per core, which share the cores."""
+        processes = processes_for(how)
+        threads = how.threads or max(1, usable_cores() // processes)
+        return cls(tasks, replace(how, threads=threads), processes=processes, deadline=deadline)
 
     def __enter__(self) -> Pool:
         return self
@@ -103,6 +106,11 @@ class Pool:
         child.process.join()
         return (f"{self._labels[child.number]}: its process ended with code {child.process.exitcode}; the last "
                 "finished epoch is saved, the same command goes on from there")
+
+
+def processes_for(how: How) -> int:
+    """As many as were asked for, else one per core."""
+    return how.jobs or usable_cores()
 
 
 class _Child:
