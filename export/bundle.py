@@ -13,7 +13,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from export.publish import ExportRefusedError, Published, newest_version, publish
+from export.publish import ExportRefusedError, Published, publish
+from export.staging import newest_version
 from training.runs import Run
 
 BUNDLE = Path(__file__).parent.parent / "models"

@@ -36,10 +36,11 @@ def clouds(count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 
 def write_golden(
-    folder: Path, eager: Callable[[NDArray[np.uint8]], NDArray[np.float32]], images: NDArray[np.uint8]
+    folder: Path, eager: Callable[[NDArray[np.uint8]], NDArray[np.float32]], images: NDArray[np.uint8],
+    tolerance: float = TOLERANCE,
 ) -> Golden:
     """Write golden.npz into `folder` from the first images of `images` (uint8, NHWC) and return its card entry."""
     chosen = images[:COUNT].copy()
     chosen[-2], chosen[-1] = 0, 255
     np.savez_compressed(folder / FILE, images=chosen, probabilities=eager(chosen))
-    return Golden(path=FILE, sha256=sha256_of(folder / FILE), count=len(chosen), tolerance=TOLERANCE)
+    return Golden(path=FILE, sha256=sha256_of(folder / FILE), count=len(chosen), tolerance=tolerance)

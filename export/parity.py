@@ -28,7 +28,8 @@ class ParityError(ValueError):
 
 
 def check_parity(
-    eager: Forward, path: Path, *, format: Format, runtime: str, images: NDArray[np.uint8]  # noqa: A002
+    eager: Forward, path: Path, *, format: Format, runtime: str, images: NDArray[np.uint8],  # noqa: A002
+    tolerance: float = TOLERANCE,
 ) -> Parity:
     """Compare the file at `path` with `eager` on `images` (count, height, width, channels), uint8.
 
@@ -46,12 +47,12 @@ def check_parity(
         if not np.isfinite(found).all():
             raise ParityError(f"{format}: not every probability is finite for a batch of {len(batch)}")
         worst = max(worst, float(np.abs(found - expected).max()))
-        disagreements += count_disagreements(expected, found)
+        disagreements += count_disagreements(expected, found, max(MARGIN, 2 * tolerance))
         compared += len(batch)
-    if worst > TOLERANCE or disagreements:
+    if worst > tolerance or disagreements:
         raise ParityError(
             f"{format} through {runtime}: probabilities differ from eager by up to {worst:.2e} "
-            f"(allowed {TOLERANCE:.0e}), the top class differs on {disagreements} of {compared} images (allowed 0)"
+            f"(allowed {tolerance:.0e}), the top class differs on {disagreements} of {compared} images (allowed 0)"
         )
     return Parity(
         format=format,
@@ -59,7 +60,7 @@ def check_parity(
         batches=BATCHES,
         images=compared,
         max_abs_diff=worst,
-        tolerance=TOLERANCE,
+        tolerance=tolerance,
         top1_disagreements=disagreements,
     )
 
@@ -72,10 +73,10 @@ def probes(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield np.full((1, *images.shape[1:]), level, dtype=np.uint8)
 
 
-def count_disagreements(expected: NDArray[np.float32], found: NDArray[np.float32]) -> int:
-    """Images whose top class differs although `expected` was sure by more than MARGIN."""
+def count_disagreements(expected: NDArray[np.float32], found: NDArray[np.float32], margin: float = MARGIN) -> int:
+    """Images whose top class differs although `expected` was sure by more than `margin`."""
     best = np.sort(expected, axis=1)
-    sure = best[:, -1] - best[:, -2] > MARGIN
+    sure = best[:, -1] - best[:, -2] > margin
     return int((sure & (expected.argmax(axis=1) != found.argmax(axis=1))).sum())
 
 
