@@ -1,4 +1,4 @@
-"""The generated parts of README and docs: tables and pictures made from cards, settings and committed results.
+"""The generated parts of README and docs, and the page's leaderboard, from cards, settings and committed results.
 
     python -m benchmarks.readme            write them (make readme)
     python -m benchmarks.readme --check    exit 1 when any of them is stale
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import board
 from benchmarks.comparison.publish import RESULTS
 from benchmarks.crosscheck.result import PUBLISHED as CHECKED
 from benchmarks.crosscheck.result import sentences as crosscheck_sentences
@@ -178,6 +179,7 @@ def generate(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write README, docs and pictures, or with --check only say whether they are current."""
     current = {path: generate(path.read_text()) for path in (README, *sorted(DOCS.glob("*.md")))} | pictures()
+    current[board.OUTPUT] = board.text(board.boards(board.committed()))
     stale = [path for path, text in current.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         return int(bool(stale))

@@ -70,12 +70,14 @@ class Keyring:
 
 
 class Guarded:
-    """Answers only those who hold a key; addresses that a supervisor must reach stay open."""
+    """Answers only those who hold a key. What a supervisor must reach stays open, as do `pages`, which ask for one."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, keyring: Keyring | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, keyring: Keyring | None, pages: frozenset[str] = frozenset()
+    ) -> None:
         self.app = app
         self.keyring = keyring
-        self.open = ALWAYS_OPEN | ({"/metrics"} if settings.open_metrics else set())
+        self.open = ALWAYS_OPEN | pages | ({"/metrics"} if settings.open_metrics else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or Problem "unauthorized"."""

@@ -49,6 +49,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("weighbridge_batch_images", "Images in one call of the runtime, which several requests may share.",
            ("model", "runtime"), buckets=SIZES),
     Family("weighbridge_problems_total", "Requests refused, by the last part of the problem's type.", ("problem",)),
+    Family("weighbridge_refused_total", "Requests refused after their model was found.", ("model", "problem")),
     Family("weighbridge_requests_in_flight", "Requests being answered.", kind="sum"),
     Family("weighbridge_queue_depth", "Requests waiting for a model, once a second.", ("model", "runtime"), "sum"),
     Family("weighbridge_model_ready", "1 where the model version passed its golden vectors, in every worker.",
@@ -138,6 +139,7 @@ class Metrics(Collector):
         self.images = Series(counters, "weighbridge_images")
         self.batches = Series(counters, "weighbridge_batch_images")
         self.problems = Series(counters, "weighbridge_problems_total")
+        self.refused = Series(counters, "weighbridge_refused_total")
         self.in_flight = Series(counters, "weighbridge_requests_in_flight")
         self.queued = Series(counters, "weighbridge_queue_depth")
         self.ready = Series(counters, "weighbridge_model_ready")

@@ -121,6 +121,8 @@ class Enveloped:
         if visit.status:  # the answer has begun; there is no way to take it back
             return
         self.metrics.problems.labels(problem.slug).inc()
+        if visit.model is not None:
+            self.metrics.refused.labels(visit.model, problem.slug).inc()
         spoken = speaks_oip(scope["path"])
         answer = oip_error(problem) if spoken else problem.response(visit.id, errors)
         if not visit.unread:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service import wire
+from service import board, wire
 from service.ingress import SHORTEST_S
 from service.oip import paths as oip
 from service.problems import MEDIA_TYPE, PROBLEMS, URN
@@ -24,7 +24,8 @@ REQUESTS: tuple[type[BaseModel], ...] = (
 )
 ANSWERS: tuple[type[BaseModel], ...] = (
     wire.PredictAnswer, wire.EvaluateAnswer, wire.ProblemDocument, wire.ModelList, wire.ModelVersions,
-    wire.SplitList, wire.Readiness, wire.RouteList, wire.Job, wire.JobList, *oip.ANSWERS,
+    wire.SplitList, wire.Readiness, wire.RouteList, wire.Job, wire.JobList, wire.SeenInput,
+    wire.Occlusion, wire.LiveState, wire.ReportList, wire.CellImages, board.Leaderboard, *oip.ANSWERS,
 )
 ALWAYS = (
     "unauthorized", "bad-request", "head-too-large", "read-timeout", "body-too-large", "internal-error", "overloaded",
@@ -71,12 +72,23 @@ def document(settings: Settings) -> Json:
         },
         "paths": {
             "/predict": {"post": _predict(settings)},
+            "/predict/input": {"post": _look(
+                settings, "What the model sees of one image", "SeenInput",
+                "The image after decoding and scaling: exactly the pixels that enter the graph.")},
+            "/predict/saliency": {"post": _look(
+                settings, "Where the model looks in one image", "Occlusion",
+                "A patch in the colour of the border covers one place after the other; what each takes from the "
+                "probability of the answer. One at a time per worker, through the same queue as /predict.")},
             "/evaluate": {"post": _evaluate()},
             **_jobs(),
             "/models": {"get": _get("List the models", "ModelList")},
             "/routes": {"get": _get("List the routes, and what they have done", "RouteList")},
             "/models/reload": {"post": _reload()},
             "/models/{name}": {"get": _model()},
+            "/leaderboard": {"get": _get("What was measured of the models under load", "Leaderboard")},
+            "/live": {"get": _get("The counts of all workers, as small JSON", "LiveState")},
+            "/reports": {"get": _get("List the HTML reports on this machine", "ReportList")},
+            "/reports/{run}/{file}": {"get": _report()},
             "/splits": {"get": _get("List the labelled splits", "SplitList")},
             "/splits/{name}/images/{place}.png": {"get": _picture()},
             "/readyz": {"get": _readyz()},
@@ -90,6 +102,25 @@ def document(settings: Settings) -> Json:
 
 
 def _predict(settings: Settings) -> Json:
+    parameters, content = _images(settings)
+    answer = {"application/json": {"schema": _ref("PredictAnswer")}}
+    return {
+        "summary": "Classify one or many images",
+        "description": f"Up to {settings.max_images} images of {settings.max_pixels} pixels in "
+        f"{settings.max_body_bytes} bytes. "
+        "An image that cannot be used does not fail the others: then the answer is 207.",
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": {"description": "Every image was classified", "content": answer},
+            "207": {"description": "Some images were classified; the others say why not", "content": answer},
+            **_problems((*TAKING_IMAGES, "wrong-shape", "bad-pixels", "answer-timeout")),
+        },
+    }
+
+
+def _images(settings: Settings) -> tuple[list[Json], Json]:
+    """The parameters and the bodies of a request that brings images."""
     fields = {"model": MODEL, "runtime": RUNTIME, "top_k": WHOLE, "resize": RESIZE}
     timeout = {
         "type": "number", "minimum": SHORTEST_S,
@@ -107,23 +138,32 @@ def _predict(settings: Settings) -> Json:
         "application/octet-stream": {"schema": {**BINARY, "description": "uint8, n x height x width x channels"}},
         "application/json": {"schema": _ref("PredictRequest")},
     }
-    answer = {"application/json": {"schema": _ref("PredictAnswer")}}
+    parameters = [
+        *(_query(name, schema) for name, schema in {**fields, "timeout": timeout}.items()),
+        {"name": "Request-Timeout", "in": "header", "required": False, "schema": timeout,
+         "description": "instead of `timeout`, or with the same value"},
+    ]
+    return parameters, content
+
+
+def _look(settings: Settings, summary: str, answer: str, description: str) -> Json:
+    parameters, content = _images(settings)
     return {
-        "summary": "Classify one or many images",
-        "description": f"Up to {settings.max_images} images of {settings.max_pixels} pixels in "
-        f"{settings.max_body_bytes} bytes. "
-        "An image that cannot be used does not fail the others: then the answer is 207.",
-        "parameters": [
-            *(_query(name, schema) for name, schema in {**fields, "timeout": timeout}.items()),
-            {"name": "Request-Timeout", "in": "header", "required": False, "schema": timeout,
-             "description": "instead of `timeout`, or with the same value"},
-        ],
+        "summary": summary,
+        "description": f"{description} The body is that of /predict with one image.",
+        "parameters": parameters,
         "requestBody": {"required": True, "content": content},
-        "responses": {
-            "200": {"description": "Every image was classified", "content": answer},
-            "207": {"description": "Some images were classified; the others say why not", "content": answer},
-            **_problems((*TAKING_IMAGES, "wrong-shape", "bad-pixels", "answer-timeout")),
-        },
+        "responses": {**_ok(answer), **_problems((*TAKING_IMAGES, "wrong-shape", "bad-pixels", "answer-timeout"))},
+    }
+
+
+def _report() -> Json:
+    return {
+        "summary": "One HTML report, which runs in an origin of its own",
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                       for name in ("run", "file")],
+        "responses": {"200": {"description": "The report", "content": {"text/html": {"schema": {"type": "string"}}}},
+                      **_problems(("not-found",))},
     }
 
 
@@ -187,6 +227,14 @@ def _jobs() -> Json:
             **result, "parameters": [name, *(_query(each, schema) for each, schema in FORMAT.items())],
             "description": "Of a job that failed, the problem that ended it.",
             "responses": {**_scored(), **_problems(failures)},
+        }},
+        "/evaluate/jobs/{id}/images": {"get": {
+            **_get("Images behind a cell of the confusion matrix", "CellImages", failures),
+            "parameters": [
+                name, *({**_query(each, {"type": "integer", "minimum": 0}), "required": True}
+                        for each in ("label", "predicted")),
+                _query("of", {"type": "string", "enum": ["first", "other"]}),
+            ],
         }},
     }
 

@@ -12,17 +12,21 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from service.afterwards import afterwards
-from service.browse import docs, index, openapi, page
+from service.board import leaderboard
+from service.browse import OPEN, docs, index, openapi, page
 from service.catalogue import model, models, picture, splits
 from service.evaluate import evaluate
 from service.health import beat, livez, metrics, readyz
 from service.jobs import answers as jobs
 from service.keys import Guarded, Keyring
+from service.live import live
+from service.look import saliency, see
 from service.metrics import Metrics
 from service.middleware import Enveloped, Limited, Observed, Short, unrouted
 from service.oip import paths as oip
 from service.predict import Predict
 from service.reload import reload
+from service.reports import report, reports
 from service.routelist import routes
 from service.settings import Settings
 from service.state import State
@@ -31,16 +35,22 @@ PREDICT = Route("/predict", Predict(), methods=["POST"])
 ROUTES = (
     Route("/", index),
     PREDICT,
+    Route("/predict/input", see, methods=["POST"]),
+    Route("/predict/saliency", saliency, methods=["POST"]),
     Route("/evaluate", evaluate, methods=["POST"]),
     Route("/models", models),
     Route("/routes", routes),
     Route("/models/reload", reload, methods=["POST"]),
     Route("/models/{name}", model),
+    Route("/leaderboard", leaderboard),
+    Route("/live", live),
+    Route("/reports", reports),
+    Route("/reports/{run}/{file}", report),
     Route("/splits", splits),
     Route("/splits/{name}/images/{place}.png", picture),
     Route("/docs", docs),
     Route("/docs.json", openapi),
-    Route("/pages/{file}", page),
+    Route("/pages/{file:path}", page),
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", metrics),
@@ -80,7 +90,7 @@ def build(settings: Settings) -> Starlette:
         middleware=[
             Middleware(Observed, metrics=counters, after=after),
             Middleware(Enveloped, metrics=counters),
-            Middleware(Guarded, settings=settings, keyring=keyring),
+            Middleware(Guarded, settings=settings, keyring=keyring, pages=OPEN),
             Middleware(Limited, settings=settings),
             Middleware(Short, route=PREDICT),
         ],

@@ -65,8 +65,8 @@ def render(answer: EvaluateAnswer, kind: Kind) -> Response:
 
 
 def to_json(answer: EvaluateAnswer) -> str:
-    """Everything but the thumbnails."""
-    bare = {"mistakes": {"__all__": {"thumbnail"}}}
+    """Everything but the thumbnails and the images of the cells."""
+    bare: Any = {"mistakes": {"__all__": {"thumbnail"}}, "cells": True}
     exclude: Any = {**bare, "comparison": {"other": bare}}
     return answer.model_dump_json(exclude_none=True, exclude=exclude)
 

@@ -194,6 +194,20 @@ class Settings:
     open_metrics: bool = field(
         default=False, metadata=_row(_SWITCH, "whether /metrics answers without a key, where keys are wanted", "false")
     )
+    leaderboard: Path | None = field(
+        default=None,
+        metadata=_row(_FILE, "what was measured of the models, for the page; `python -m benchmarks.board` makes it",
+                      "`leaderboard.json` in a model root"),
+    )
+    reports: tuple[Path, ...] = field(
+        default=(BUNDLED_MODELS.parent / "benchmarks" / "runs", BUNDLED_MODELS.parent / "runs"),
+        metadata=_row(_PATHS, "where the page finds HTML reports of weighing and training",
+                      "`benchmarks/runs` and `runs` beside `service/`"),
+    )
+    page_load: bool | None = field(
+        default=None,
+        metadata=_row(_SWITCH, "whether the page offers to send a short load", "true, but false with API keys"),
+    )
     access_log: bool = field(
         default=False, metadata=_row(_SWITCH, "one JSON line per request on standard output", "false")
     )

@@ -42,6 +42,7 @@ class State:
     split_problems: list[str] = field(default_factory=list)
     faces: dict[int, Face] = field(default_factory=dict)  # what each opened model shows in an answer, by its id
     evaluating: int = 0
+    explaining: bool = False  # a saliency is being computed
     evaluation_s: float = 1.0  # what the last one took, for Retry-After
 
     @classmethod

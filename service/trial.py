@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from service.calibration import expected_error, reliability
+from service.cells import cells_of, thumbnail
 from service.comparing import compare
-from service.images import encode_png
 from service.labelled import Material
 from service.scoring import Averages, score
 from service.shelf import Opened
@@ -31,7 +29,6 @@ from service.wire import (
 )
 
 MISTAKES = 12
-THUMBNAIL = 96  # pixels of its longer side at most
 Probabilities = NDArray[np.float32]
 
 
@@ -75,9 +72,11 @@ def batches(
 
 
 def report(
-    opened: Opened, material: Material, probabilities: Probabilities, seconds: Sequence[float], batch_size: int
+    opened: Opened, material: Material, probabilities: Probabilities, seconds: Sequence[float], batch_size: int,
+    *, cells: bool = False,
 ) -> EvaluateAnswer:
-    """All figures of one model. `seconds` are those of the batches, in order; the last may be short."""
+    """All figures of one model. `seconds` are those of the batches, in order; the last may be short. With `cells` some
+    images of each cell of the confusion matrix are remembered."""
     labels, classes = material.labels, opened.card.classes
     scores = score(probabilities, labels)
     curve = reliability(probabilities, labels)
@@ -124,6 +123,7 @@ def report(
             image_ms=_percentiles(each / size for each, size in zip(seconds, sizes, strict=True)),
         ),
         throughput=len(labels) / sum(seconds),
+        cells=cells_of(probabilities, material) if cells else None,
     )
 
 
@@ -149,18 +149,10 @@ def _mistakes(probabilities: Probabilities, material: Material, classes: Sequenc
         Mistake(
             place=place, name=material.name(place), label=classes[material.labels[place]],
             predicted=classes[predicted[place]], probability=min(1.0, float(confidence[place])),
-            thumbnail=_thumbnail(material.images(place, place + 1)[0]),
+            thumbnail=thumbnail(material.images(place, place + 1)[0]),
         )
         for place in chosen.tolist()
     ]
-
-
-def _thumbnail(pixels: NDArray[np.uint8]) -> str:
-    if max(pixels.shape[:2]) > THUMBNAIL:
-        image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-        image.thumbnail((THUMBNAIL, THUMBNAIL))
-        pixels = np.asarray(image).reshape(image.height, image.width, -1)
-    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
 
 
 def _average(averages: Averages) -> Average:

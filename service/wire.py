@@ -235,6 +235,18 @@ class EvaluateAnswer(_Answer):
     latency: Latency
     throughput: float = Field(ge=0, description="images per second in the runtime")
     comparison: Comparison | None = Field(default=None, description="present where a second model was asked for")
+    cells: list[Cell] | None = Field(default=None, description="kept with a job, for its `images`; never sent")
+
+
+class Cell(_Answer):
+    """Some images of one cell of the confusion matrix, the surest first; the lists have one entry each."""
+
+    label: int
+    predicted: int
+    places: list[int]
+    probabilities: list[Share]
+    names: list[str | None] | None = None
+    thumbnails: list[str] | None = None
 
 
 class Comparison(_Answer):
@@ -396,3 +408,103 @@ class Readiness(_Answer):
     reason: str | None = None
     models: list[ModelReadiness]
     routes: str | None = Field(default=None, description="why the file of routes as it is now is not in force")
+
+
+class SeenInput(_Answer):
+    """One image as it enters the graph of a model, whose first step is the normalisation."""
+
+    model: str
+    version: int
+    height: int
+    width: int
+    channels: int
+    resized: bool
+    original_size: Size | None = Field(default=None, description="present when the image was scaled")
+    image: str = Field(description="a data: URL, PNG")
+
+
+class Occlusion(_Answer):
+    """What a covered patch takes from the probability of the answer: `drops[i][j]` with the patch's upper left corner
+    at (`rows[i]`, `columns[j]`). Negative where the model is surer without what lies there."""
+
+    model: str
+    version: int
+    runtime: str
+    label: str
+    index: int = Field(ge=0)
+    probability: Share
+    height: int
+    width: int
+    patch: list[int] = Field(min_length=2, max_length=2, description="height, width, pixels")
+    rows: list[int]
+    columns: list[int]
+    drops: list[list[float]]
+    runs: int = Field(description="images that the model was run on for this")
+
+
+class LiveModel(BaseModel):
+    """One model's counts since the server started. Histograms are per bucket, the last without an upper bound."""
+
+    model: str
+    runtime: str
+    requests: int
+    images: int
+    infer: list[int] = Field(description="seconds in the runtime, by `second_bounds`")
+    queue: list[int] = Field(description="seconds of waiting, by `second_bounds`")
+    waiting: int = Field(default=0, description="requests in the queue now")
+    batches: list[int] = Field(default_factory=list, description="calls of the runtime by their images, `size_bounds`")
+    batched: int = Field(default=0, description="images of all these calls")
+
+
+class LiveState(_Answer):
+    """What all workers have counted since the server started, and how they are now. `at` is seconds since 1970."""
+
+    at: float
+    workers: int
+    in_flight: int
+    resident_bytes: int
+    load_offered: bool = Field(description="whether the page may offer a short load")
+    second_bounds: list[float]
+    size_bounds: list[int]
+    statuses: dict[str, int] = Field(description="answers to predictions by status")
+    seconds: list[int] = Field(description="predictions by their seconds in the server, `second_bounds`")
+    models: list[LiveModel]
+    refused: dict[str, dict[str, int]] = Field(description="by model and problem, once the model was found")
+    problems: dict[str, int] = Field(description="all refusals by problem")
+
+
+class Report(_Answer):
+    """An HTML report on this machine."""
+
+    kind: str = Field(description="weighing, comparison or training")
+    run: str
+    file: str
+    created: float = Field(description="seconds since 1970")
+    size_bytes: int
+    url: str
+
+
+class ReportList(_Answer):
+    """Every report that was found, the newest first."""
+
+    reports: list[Report]
+
+
+class CellImage(_Answer):
+    """One image of a cell of a confusion matrix."""
+
+    place: int = Field(ge=0, description="of the image among those scored")
+    name: str | None = Field(default=None, description="the file it came from, where it has a name")
+    probability: Share = Field(description="of the predicted class")
+    url: str | None = Field(default=None, description="of the image, where it is one of a split")
+    thumbnail: str | None = Field(default=None, description="a data: URL, of an uploaded image")
+
+
+class CellImages(_Answer):
+    """Images of one true class that were taken for one class, the surest first."""
+
+    model: str
+    label: str
+    predicted: str
+    count: int = Field(ge=0, description="of all such images; `images` has the first of them")
+    images: list[CellImage]

@@ -1,4 +1,4 @@
-"""GET /evaluate/jobs, GET and DELETE /evaluate/jobs/{id}, GET /evaluate/jobs/{id}/result."""
+"""GET /evaluate/jobs, GET and DELETE /evaluate/jobs/{id}, GET /evaluate/jobs/{id}/result and …/images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service.cells import images
 from service.fields import read_query
 from service.jobs.desk import PATH
 from service.scorecard import chosen_format, render
@@ -42,4 +43,5 @@ ROUTES = (
     Route(PATH, jobs),
     Route(f"{PATH}/{{id}}", job, methods=["GET", "DELETE"]),
     Route(f"{PATH}/{{id}}/result", result),
+    Route(f"{PATH}/{{id}}/images", images),
 )

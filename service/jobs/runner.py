@@ -131,7 +131,7 @@ class _Work:
         answers, right = [], []
         for each, material, file in zip(opened, materials, files, strict=True):
             probabilities, seconds = self._score(each, material, file)
-            answers.append(report(each, material, probabilities, seconds, plan.batch_size))
+            answers.append(report(each, material, probabilities, seconds, plan.batch_size, cells=True))
             right.append(probabilities.argmax(axis=1) == material.labels)
         routes = [each.route for each in plan.contenders]
         answers = [each.model_copy(update={"route": route}) for each, route in zip(answers, routes, strict=True)]

@@ -103,6 +103,7 @@ def test_the_document_names_every_route_that_programs_use(http: httpx.Client) ->
 
     assert paths == {
         "/predict", "/evaluate", "/models", "/models/{name}", "/splits", "/splits/{name}/images/{place}.png",
-        "/readyz", "/livez", "/metrics", "/models/reload", "/routes", *(route.path for route in oip.ROUTES),
+        "/readyz", "/livez", "/metrics", "/models/reload", "/routes", "/predict/input", "/predict/saliency",
+        "/leaderboard", "/live", "/reports", "/reports/{run}/{file}", *(route.path for route in oip.ROUTES),
         *(route.path for route in jobs.ROUTES),
     }

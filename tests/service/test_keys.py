@@ -49,7 +49,10 @@ def test_who_holds_a_key_is_answered(toy_models: Path, file: Path, client_of: Cl
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/predict", "/models", "/", "/docs.json", "/metrics", "/nothing-here"])
+@pytest.mark.parametrize("path", [
+    "/predict", "/predict/input", "/models", "/docs.json", "/metrics", "/live", "/leaderboard", "/reports",
+    "/pages/nothing-here.js", "/nothing-here",
+])
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wb_guess"}, {"Authorization": "Basic eDp5"}, {"X-API-Key": ""}])
 def test_who_holds_none_is_told_how_and_learns_nothing_else(
     toy_models: Path, file: Path, client_of: ClientOf, problem_of: ProblemOf, path: str, headers: dict[str, str]
@@ -60,6 +63,18 @@ def test_who_holds_none_is_told_how_and_learns_nothing_else(
 
     assert "X-API-Key" in problem_of(answer, 401, "unauthorized")["cure"]
     assert answer.headers["www-authenticate"] == 'Bearer realm="weighbridge"'
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/pages/shell/shell.css"])
+def test_the_page_that_asks_for_the_key_is_open_and_is_the_same_for_every_server(
+    toy_models: Path, file: Path, client_of: ClientOf, path: str
+) -> None:
+    add_key(file, "me")
+
+    guarded = ask(client_of, Settings(models=(toy_models,), api_keys=file), path)
+
+    assert guarded.status_code == 200
+    assert guarded.content == ask(client_of, Settings(models=(toy_models.parent,)), path).content
 
 
 @pytest.mark.parametrize(("path", "open_metrics", "status"), [

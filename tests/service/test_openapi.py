@@ -30,7 +30,7 @@ from service.version import VERSION
 DOCUMENT = document(Settings())
 API = schemathesis.openapi.from_dict(DOCUMENT)
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
-PAGES = {"/", "/docs", "/docs.json", "/pages/{file}"}  # for people, and the document itself
+PAGES = {"/", "/docs", "/docs.json", "/pages/{file:path}"}  # for people, and the document itself
 
 
 def test_every_schema_is_a_valid_json_schema() -> None:
@@ -67,7 +67,9 @@ def test_the_version_is_the_project_s() -> None:
 
 @pytest.mark.parametrize(("path", "method"), [
     ("/predict", "POST"), ("/evaluate", "POST"), ("/evaluate/jobs/{id}", "DELETE"),
-    ("/evaluate/jobs/{id}/result", "GET"), ("/models", "GET"), ("/models/{name}", "GET"), ("/splits", "GET"),
+    ("/evaluate/jobs/{id}/result", "GET"), ("/models", "GET"), ("/models/{name}", "GET"),
+    ("/predict/input", "POST"), ("/predict/saliency", "POST"), ("/evaluate/jobs/{id}/images", "GET"),
+    ("/reports/{run}/{file}", "GET"), ("/live", "GET"), ("/leaderboard", "GET"), ("/splits", "GET"),
     ("/splits/{name}/images/{place}.png", "GET"), ("/readyz", "GET"),
     ("/routes", "GET"), ("/models/reload", "POST"), ("/v2/models/{model}", "GET"), ("/v2/models/{model}/infer", "POST"),
     ("/v2/models/{model}/versions/{version}/ready", "GET"), ("/v2/models/{model}/stats", "GET"),

@@ -1,4 +1,8 @@
 // Reads /docs.json and shows it: operations with their parameters, bodies and answers, then the schemas they name.
+import { json } from "../shell/api.js";
+import { trouble } from "../shell/dom.js";
+import * as key from "../shell/key.js";
+
 const element = (tag, text = "", kind = "") => Object.assign(document.createElement(tag), { textContent: text, className: kind });
 const schemaName = (ref) => ref.split("/").pop();
 
@@ -54,7 +58,7 @@ function schema(name, found) {
 }
 
 async function show() {
-  const found = await (await fetch("/docs.json")).json();
+  const found = await json("/docs.json");
   document.getElementById("title").textContent = `${found.info.title} API ${found.info.version}`;
   document.getElementById("lead").textContent = `${found.info.summary} ${found.info.description}`;
   document.getElementById("curl").textContent = [
@@ -65,4 +69,6 @@ async function show() {
   document.getElementById("operations").append(...Object.entries(found.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) => operation(path, method, one))));
   document.getElementById("schemas").append(...Object.entries(found.components.schemas).map(([name, one]) => schema(name, one)));
 }
-show();
+key.show();
+document.getElementById("forget").addEventListener("click", key.forget);
+show().catch((error) => document.getElementById("operations").replaceChildren(trouble(error)));

@@ -1,0 +1,146 @@
+"""What was measured of the models, in one small file that a server reads for its page: models/leaderboard.json.
+
+    python -m benchmarks.board                                 from the committed results (make readme does it)
+    python -m benchmarks.board --runs benchmarks/runs          from the newest runs on this machine
+    python -m benchmarks.board --runs … --output board.json    elsewhere; WEIGHBRIDGE_LEADERBOARD=board.json shows it
+
+A row is a configuration of a weighing, with its capacity, and with the latency of a comparison where one of the same
+machine ran the same file in the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparison.publish import RESULTS
+from benchmarks.decision.publish import PUBLISHED
+from benchmarks.decision.verdict import bracket_of
+from benchmarks.machine.children import ROOT
+from benchmarks.machine.fingerprint import slug
+from service.board import FILE, Board, BoardFile, Decision, Figure, Row
+from service.card import write_atomically
+
+Result = dict[str, Any]
+HALF = 0.5  # of the capacity
+OUTPUT = ROOT / "models" / FILE
+
+
+def committed() -> list[Result]:
+    """The published comparisons and decisions."""
+    return [json.loads(path.read_bytes()) for folder in (RESULTS, PUBLISHED) for path in sorted(folder.glob("*.json"))]
+
+
+def newest(runs: Path) -> list[Result]:
+    """The newest valid comparison and weighing of a folder of runs."""
+    found: list[Result] = []
+    for name in ("result.json", "decision.json"):
+        results = (json.loads(path.read_bytes()) for path in sorted(runs.glob(f"*/{name}"), reverse=True))
+        usable = (each for each in results if each.get("validity", {}).get("valid") and each.get("machine"))
+        found += [each for each in usable if each.get("models") or each.get("configurations")][:1]
+    return found
+
+
+def boards(results: list[Result]) -> BoardFile:
+    """One board per machine."""
+    machines: dict[str, list[Result]] = {}
+    for result in results:
+        machines.setdefault(slug(result["machine"]), []).append(result)
+    return BoardFile(boards=[_board(found) for _, found in sorted(machines.items())])
+
+
+def text(file: BoardFile) -> str:
+    """The file's content."""
+    return file.model_dump_json(indent=1, exclude_none=True) + "\n"
+
+
+def _board(results: list[Result]) -> Board:
+    compared = next((each for each in results if "models" in each), None)
+    decided = next((each for each in results if "configurations" in each), None)
+    latest = max(results, key=lambda each: each["finished"])
+    latencies = {} if compared is None else {_key_of(model, compared): _latency(model, compared)
+                                             for model in compared["models"]}
+    rows = [] if decided is None else [_row(entry, latencies) for entry in decided["configurations"]]
+    known = {(row.sha256, row.runtime, row.threads, row.workers) for row in rows}
+    rows += [row for key, row in latencies.items() if key not in known]
+    machine = latest["machine"]
+    return Board(
+        machine=f"{machine['cpu']}, {machine['usable_cores']} usable cores",
+        objective=decided["wish"]["objective_text"] if decided else None,
+        load="Poisson arrivals at half of the model's capacity, from the intended start" if compared else None,
+        measured=latest["finished"][:10], commit=machine["commit"], command=[each["command"] for each in results],
+        rows=rows, decision=_decision(decided) if decided else None,
+    )
+
+
+def _key_of(model: Result, result: Result) -> tuple[str, str, int, int]:
+    settings = result["settings"]
+    return model["artifact"]["sha256"], settings["runtime"], settings["threads"], 1
+
+
+def _latency(model: Result, result: Result) -> Row:
+    """A model of a comparison: latency under Poisson load at half of its capacity, throughput of the closed load."""
+    believed = [load for load in model["loads"] if load["validity"]["valid"]]
+    half = next((load for load in believed if load["arrival"] == "poisson" and load["utilisation"] == HALF), None)
+    closed = next((load for load in believed if load["name"] == "closed"), None)
+    response = half["response_us"] if half else None
+    sha256, runtime, threads, workers = _key_of(model, result)
+    return Row(
+        model=model["id"], sha256=sha256, runtime=runtime, threads=threads, workers=workers,
+        p50_ms=_ms(response, "p50") if response else None, p99_ms=_ms(response, "p99") if response else None,
+        rate=half["rate_achieved"] if half else None,
+        throughput=Figure(value=closed["throughput"]["per_second"], interval=closed["throughput"]["interval"])
+        if closed else None,
+    )
+
+
+def _ms(response: Result, quantile: str) -> Figure:
+    low, high = response["intervals"][quantile]
+    return Figure(value=round(response[quantile] / 1000, 4), interval=(round(low / 1000, 4), round(high / 1000, 4)))
+
+
+def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row]) -> Row:
+    sha256 = entry["artifact"]["sha256"]
+    same = latencies.get((sha256, entry["runtime"], entry["threads"], entry["workers"]))
+    usual = entry["usual_policy"] and entry["device"] == "cpu"
+    told = {name: getattr(same, name) for name in ("p50_ms", "p99_ms", "rate", "throughput")} if same and usual else {}
+    return Row(
+        model=entry["model"], sha256=sha256, runtime=entry["runtime"], device=entry["device"],
+        threads=entry["threads"], workers=entry["workers"], capacity=bracket_of(entry),
+        core_seconds=entry["cost"]["core_seconds"] if entry["cost"] else None, **told,
+    )
+
+
+def _decision(result: Result) -> Decision | None:
+    found = result["decision"]
+    if not found["recommended"]:
+        return None
+    wish = result["wish"]
+    return Decision(
+        recommended=next(each["model"] for each in result["configurations"] if each["id"] == found["recommended"]),
+        sentence=found["sentence"], because=found["because"], command=found["command"],
+        objective=wish["objective_text"], min_accuracy=wish["min_accuracy"], rate=wish["rate"],
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the file; 1 with the reason where nothing was measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.board", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, help="a folder of runs on this machine, instead of the committed results")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="file (default: models/leaderboard.json)")
+    options = parser.parse_args(arguments)
+    results = committed() if options.runs is None else newest(options.runs)
+    if not results:
+        where = options.runs or RESULTS
+        sys.stderr.write(f"error: no valid result in {where}; python -m benchmarks measures\n")
+        return 1
+    sys.stdout.write(f"{write_atomically(options.output, text(boards(results)).encode())}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

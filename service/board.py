@@ -1,0 +1,117 @@
+"""GET /leaderboard: what was measured of the models under load, from a file that `python -m benchmarks.board` writes.
+
+The server measures nothing itself, and knows the models' accuracy and size from their cards; this file brings latency,
+throughput and capacity, with the machine they were measured on. Each row names the file it was measured with by its
+hash, so that the page can say where another one is served.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.settings import Settings
+from service.state import state_of
+
+FILE = "leaderboard.json"
+SCHEMA_VERSION = 1
+MOST_BYTES = 2**22
+
+Bounds = Annotated[tuple[float, float], Field(description="low and high")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Figure(_Part):
+    """One measured number with its 95 % interval."""
+
+    value: float
+    interval: Bounds | None = None
+
+
+class Row(_Part):
+    """One configuration: a model, how it was run, and what came of it."""
+
+    model: str = Field(description="name@version")
+    sha256: str = Field(description="of the file that was run")
+    runtime: str
+    device: str = "cpu"
+    threads: int = 1
+    workers: int = 1
+    p50_ms: Figure | None = None
+    p99_ms: Figure | None = None
+    rate: float | None = Field(default=None, description="requests/s at which the two were measured")
+    throughput: Figure | None = Field(default=None, description="requests/s of a closed load")
+    capacity: Bounds | None = Field(default=None, description="highest rate that kept the objective; lowest that broke")
+    core_seconds: float | None = Field(default=None, description="of one core, per million predictions at capacity")
+
+
+class Decision(_Part):
+    """What a weighing recommended, in its own words."""
+
+    recommended: str
+    sentence: str
+    because: list[str]
+    command: str
+    objective: str
+    min_accuracy: float
+    rate: float = Field(description="requests/s that were expected")
+
+
+class Board(_Part):
+    """What was measured on one machine."""
+
+    machine: str
+    objective: str | None = Field(default=None, description="that the capacities keep, as p99 ≤ 20 ms")
+    load: str | None = Field(default=None, description="how latency was measured")
+    measured: str = Field(description="ISO date")
+    commit: str | None = None
+    command: list[str]
+    rows: list[Row]
+    decision: Decision | None = None
+
+
+class BoardFile(_Part):
+    """The file."""
+
+    schema_version: int = SCHEMA_VERSION
+    boards: list[Board]
+
+
+class Leaderboard(_Part):
+    """Every machine that results are known of; `problem` says why there are none."""
+
+    boards: list[Board]
+    problem: str | None = None
+
+
+async def leaderboard(request: Request) -> Response:
+    """Answer GET /leaderboard."""
+    found = await run_in_threadpool(read, state_of(request).settings)
+    return Response(found.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def read(settings: Settings) -> Leaderboard:
+    """The file that the settings name, else the first in a model root. Read each time: it is small and may change."""
+    paths = [settings.leaderboard] if settings.leaderboard else [root / FILE for root in settings.models]
+    path: Path | None = next((each for each in paths if each.is_file()), None)
+    if path is None:
+        return Leaderboard(boards=[], problem="nothing was measured yet: `python -m benchmarks --publish` measures, "
+                           "`python -m benchmarks.board` writes the file")
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return Leaderboard(boards=[], problem=f"{path.name} has more than {MOST_BYTES} bytes")
+        file = BoardFile.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        return Leaderboard(boards=[], problem=f"{path.name} cannot be read: {str(error)[:300]}")
+    if file.schema_version != SCHEMA_VERSION:
+        return Leaderboard(boards=[], problem=f"{path.name} has schema_version {file.schema_version}, this release "
+                           f"reads {SCHEMA_VERSION}; write it again")
+    return Leaderboard(boards=file.boards)

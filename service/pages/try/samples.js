@@ -1,0 +1,37 @@
+// Images of the bundled splits to click on; what they show is known, so the answers can be told right or wrong.
+import { json, picture } from "../shell/api.js";
+import { $, choices, h } from "../shell/dom.js";
+
+const SHOWN = 12;
+
+/** Offer samples of the splits that fit a ready model; `use` gets the chosen one. */
+export async function samples(ready, use) {
+  const { splits } = await json("/splits");
+  const fits = (split) => ready.some((model) => String(model.card.classes) === String(split.classes));
+  const usable = splits.filter(fits);
+  if (!usable.length) return;
+  $("samples-box").hidden = false;
+  $("samples-split").hidden = usable.length === 1;
+  choices($("samples-split"), usable.map((split) => [split.name, split.name]));
+  let first = 0;
+  const show = () => offer(usable.find((split) => split.name === $("samples-split").value), first, use);
+  $("samples-split").addEventListener("change", () => { first = 0; show(); });
+  $("more").addEventListener("click", () => { first += SHOWN; show(); });
+  await show();
+}
+
+async function offer(split, first, use) {
+  const places = Array.from({ length: Math.min(SHOWN, split.count) }, (_, step) => (first + step) % split.count);
+  $("samples").replaceChildren(...places.map((place) => h("button", { "aria-pressed": "false", "aria-label": `sample ${place}`, disabled: true })));
+  await Promise.all(places.map(async (place, step) => {
+    const found = await picture(`/splits/${encodeURIComponent(split.name)}/images/${place}.png`);
+    const button = $("samples").children[step];
+    button.append(h("img", { src: found.url, alt: "" }));
+    button.title = found.label;
+    button.setAttribute("aria-label", `${found.label}, image ${place} of ${split.name}`);
+    button.disabled = false;
+    button.addEventListener("click", () => use({
+      blob: found.blob, name: `${place}.png`, truth: found.label, classes: String(split.classes), from: button,
+    }));
+  }));
+}

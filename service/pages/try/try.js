@@ -1,0 +1,40 @@
+// Try: one image, every model's answer. Brings together where the image comes from, the answers and the snippet.
+import { models } from "../shell/api.js";
+import { $, trouble } from "../shell/dom.js";
+import { weigh, prepare } from "./answers.js";
+import { samples } from "./samples.js";
+import { sources } from "./sources.js";
+import { snippets } from "./snippet.js";
+
+export async function start(section) {
+  const found = await models();
+  const ready = found.models.filter((model) => model.ready);
+  prepare(ready);
+  snippets();
+  if (!ready.length) $("try-problem").replaceChildren(trouble(new Error("No model is ready yet.")));
+
+  /** `image`: {blob, name, truth}; the newest one wins. */
+  const use = (image) => {
+    if (!image.drawn) preview(image.blob);
+    for (const button of $("samples").children) button.setAttribute("aria-pressed", String(button === image.from));
+    return weigh(image).catch((error) => $("try-problem").replaceChildren(trouble(error)));
+  };
+  const show = sources(use);
+  await samples(ready, (image) => { show("file"); return use(image); });
+  return { hide: () => show("file") };
+}
+
+let last = null;
+
+function preview(blob) {
+  if (last) URL.revokeObjectURL(last);
+  last = URL.createObjectURL(blob);
+  const image = new Image();
+  image.alt = "the image that was sent";
+  image.onload = () => image.classList.toggle("tiny", Math.max(image.naturalWidth, image.naturalHeight) < 200);
+  image.src = last;
+  $("drop").querySelector("img")?.remove();
+  $("drop-text").classList.add("hush");
+  $("drop").classList.add("filled");
+  $("drop").append(image);
+}

@@ -1,0 +1,60 @@
+"""GET /reports: the HTML reports of weighing and training that lie on this machine, and each of them.
+
+A report is a file of the operator's with its scripts inside, so it is sent with a policy that puts it into an origin of
+its own: opened in a browser it cannot reach this server, its pages or a key they hold. No path is built from a request;
+what is asked for is looked up among the files that were found.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.browse import SANDBOX
+from service.problems import Problem
+from service.settings import Settings
+from service.state import state_of
+from service.wire import Report, ReportList
+
+KINDS = {"decision.html": "weighing", "report.html": "comparison", "training-report.html": "training"}
+MOST = 200             # reports that are listed, the newest first
+MOST_BYTES = 32 * 2**20
+PATH = "/reports"
+
+
+async def reports(request: Request) -> Response:
+    """Answer GET /reports."""
+    found = await run_in_threadpool(find, state_of(request).settings)
+    listed = [
+        Report(kind=KINDS[path.name], run=run, file=path.name, created=stat.st_mtime, size_bytes=stat.st_size,
+               url=f"{PATH}/{run}/{path.name}")
+        for (run, _), path in found.items() if (stat := path.stat())
+    ]
+    listed.sort(key=lambda each: each.created, reverse=True)
+    return Response(ReportList(reports=listed[:MOST]).model_dump_json(), media_type="application/json")
+
+
+async def report(request: Request) -> Response:
+    """Answer GET /reports/{run}/{file}."""
+    wanted = request.path_params["run"], request.path_params["file"]
+    found = await run_in_threadpool(find, state_of(request).settings)
+    if wanted not in found:
+        raise Problem("not-found", f"there is no report {'/'.join(wanted)[:80]!r}", cure=f"see {PATH}")
+    content = await run_in_threadpool(found[wanted].read_bytes)
+    headers = {"Content-Security-Policy": SANDBOX, "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
+    return Response(content, media_type="text/html", headers=headers)
+
+
+def find(settings: Settings) -> dict[tuple[str, str], Path]:
+    """Every report by its run and file name. Runs are folders; what lies in a root itself is of the run `root`."""
+    found: dict[tuple[str, str], Path] = {}
+    for root in settings.reports:
+        for name in KINDS:
+            for path in (root / name, *root.glob(f"*/{name}")):
+                run = path.parent.name
+                if path.is_file() and not path.is_symlink() and path.stat().st_size <= MOST_BYTES:
+                    found.setdefault((run, name), path)
+    return found
