@@ -6,6 +6,7 @@
     python -m training 'fm004-*' --seeds 3           seeds 0, 1, 2 of every recipe the glob matches
     python -m training all --max-minutes 60          stops in time; the same command goes on
     python -m training all --seeds 5 --engine ray    on the nodes of a Ray cluster: docs/scale-out.md
+    python -m training fm-fast --data flowers/ --size 64x64     on a folder of class folders: docs/own-model.md
     python -m training results                       derive training/results/ from the finished runs
     python -m training probe fm001-mixer             measure and commit how long a run would take, without running it
     python -m training report                        one HTML page with curves, matrices and the table
@@ -27,12 +28,14 @@ from rich.console import Console
 from training.catalogue import listing, on_data_at_hand, select, shown
 from training.datasets import DATASETS, MissingDataset
 from training.download import download
+from training.own.command import adapted, add_options, from_file, refuse_without_data
 from training.places import runs_folder
 from training.protocol import PROTOCOLS
 from training.runs import RunError
 
 if TYPE_CHECKING:
     from training.loop import Task
+    from training.recipe import Recipe
 
 EXIT_USAGE, EXIT_OUT_OF_TIME, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -60,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
             console.print(write_report(options.output or runs_folder() / "training-report.html"), highlight=False)
         elif options.names:
             return _train(options, console)
+        elif options.data:
+            raise ValueError("--data: which recipe shall be trained on it? python -m training fm-fast --data …; "
+                             "--list shows all")
         else:
             parser.print_help()
             return EXIT_USAGE
@@ -96,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
                         "what is fastest here")
     parser.add_argument("--max-minutes", type=float, default=math.inf, metavar="M",
                         help="stop cleanly before this; the same command resumes")
+    add_options(parser)
     return parser
 
 
@@ -105,11 +112,20 @@ def _positive(text: str) -> int:
     return number
 
 
-def _tasks(options: argparse.Namespace) -> list[Task]:
+def _recipes(options: argparse.Namespace, console: Console) -> list[Recipe]:
+    if options.data is None:
+        refuse_without_data(options)
+        return [on_data_at_hand(recipe) for recipe in select(options.names)]
+    files = [name for name in options.names if name.endswith(".py")]
+    named = [name for name in options.names if not name.endswith(".py")]
+    return adapted([*map(from_file, files), *(select(named) if named else [])], options, console)
+
+
+def _tasks(options: argparse.Namespace, console: Console) -> list[Task]:
     from training.loop import Task
 
     seeds = range(options.seeds) if options.seeds else [options.seed or 0]
-    recipes = [on_data_at_hand(recipe) for recipe in select(options.names)]
+    recipes = _recipes(options, console)
     if options.protocol == "report" and len(recipes) > 1:
         recipes = [recipe for recipe in recipes if recipe.report]  # ours have none, and `all` should not stumble
     for recipe in recipes:
@@ -125,7 +141,7 @@ def _train(options: argparse.Namespace, console: Console) -> int:
 
     how = How(engine=options.engine, device=options.device, threads=options.threads, jobs=options.jobs,
               probe=options.probe, seconds=60 * options.max_minutes)
-    outcome = Campaign(_tasks(options), how, console).run()
+    outcome = Campaign(_tasks(options, console), how, console).run()
     if outcome.left:
         runs = f"{outcome.left} run{'s' * (outcome.left > 1)}"
         console.print(f"out of time with {runs} to finish; the same command goes on from here")
