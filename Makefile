@@ -6,7 +6,7 @@ LOCK   := versions.lock
 export BENTOML_DO_NOT_TRACK := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo serve bench zoo setup ray test readme lock clean
+.PHONY: help demo serve bench zoo bento image manifests setup ray test readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -34,6 +34,9 @@ image: bento  ## make a container image of it (DEVICE=cuda BACKEND=podman TAG=â€
 	  --image-tag $(or $(TAG),weighbridge:$(or $(DEVICE),cpu)) --opt build-arg=DEVICE=$(or $(DEVICE),cpu) \
 	  --backend $(or $(BACKEND),docker) $(if $(filter podman buildah,$(BACKEND)),--opt format=docker) $(OPTS)
 
+manifests: .venv/.ready .venv-manifests/.ready  ## build the Kubernetes manifests and check them against the schemas
+	.venv/bin/python -m pytest -q tests/deploy/test_kubernetes.py
+
 setup: .venv/.ready  ## everything for development: training, export, tests
 
 ray: .venv-ray/.ready  ## .venv-ray with Ray, for training and evaluation on a cluster; its tests run where it is
@@ -52,7 +55,7 @@ lock: $(UV)  ## resolve the versions again, for every supported Python
 	  --no-emit-index-url --group dev --group ray --upgrade --output-file $(LOCK)
 
 clean:  ## remove environments and generated files
-	rm -rf .venv .venv-serve .venv-peers .venv-crosscheck .venv-ray .tools runs artifacts benchmarks/runs
+	rm -rf .venv .venv-serve .venv-manifests .venv-peers .venv-crosscheck .venv-ray .tools runs artifacts benchmarks/runs
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -69,6 +72,13 @@ $(UV):
 .venv-ray/.ready: $(UV) pyproject.toml $(LOCK)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-ray
 	$(UV) pip install --quiet --python .venv-ray --constraint $(LOCK) --group ray
+	@touch $@
+
+# KServe's types are read from its SDK, of which nothing is run: it comes without what it would need.
+.venv-manifests/.ready: $(UV) pyproject.toml
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-manifests
+	$(UV) pip install --quiet --python .venv-manifests --group manifests
+	$(UV) pip install --quiet --python .venv-manifests --no-deps kserve==0.21.0
 	@touch $@
 
 .venv/.ready: $(UV) pyproject.toml $(LOCK)

@@ -7,11 +7,11 @@ FROM python:3.11-slim AS build
 COPY pyproject.toml versions.lock /build/
 WORKDIR /build
 RUN python3 -m venv /app \
- && /app/bin/pip install --no-cache-dir --disable-pip-version-check --quiet uv \
- && /app/bin/uv pip install --no-cache --quiet --python /app --constraint versions.lock --group bench \
+ && /app/bin/pip install --no-cache-dir --quiet --upgrade "pip>=25.1" \
+ && /app/bin/pip install --no-cache-dir --quiet --constraint versions.lock --group bench \
  && rm -f /app/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so \
           /app/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime_providers_tensorrt.so \
- && /app/bin/pip uninstall --yes --quiet uv pip
+ && /app/bin/pip uninstall --yes --quiet pip
 
 FROM python:3.11-slim
 COPY --from=build /app /app
