@@ -3,6 +3,8 @@
 Images are put into BINS bins of equal width by the probability of the predicted class; bin i holds those in
 (i / BINS, (i + 1) / BINS], the first its lower end too. The expected calibration error is the mean over images of
 |accuracy - confidence| of their bin (Naeini, Cooper and Hauskrecht, 2015).
+
+Images may be counted in parts: bins of parts, merged in any order, are the bins of the whole, to the last bit.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from service.exact import exact_mean, exact_sum
 
 BINS = 15
 
@@ -26,20 +30,41 @@ class Bin:
     confidence: float | None
 
 
+@dataclass(frozen=True)
+class Filled:
+    """What is kept of images in each bin: how many, how many right, and the exact sum of their confidences."""
+
+    counts: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    sums: tuple[int, ...]
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS) -> Filled:
+        """Put images into `bins`."""
+        confidence = probabilities.max(axis=1).astype(np.float64).clip(max=1)  # float32 softmax may end at 1 + 1e-7
+        right = probabilities.argmax(axis=1) == labels
+        place = np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], confidence)
+        sums = tuple(exact_sum(confidence[place == i]) for i in range(bins))
+        return cls(np.bincount(place, minlength=bins), np.bincount(place[right], minlength=bins), sums)
+
+    def __add__(self, other: Filled) -> Filled:
+        """Both parts."""
+        sums = tuple(one + two for one, two in zip(self.sums, other.sums, strict=True))
+        return Filled(self.counts + other.counts, self.hits + other.hits, sums)
+
+    def curve(self) -> list[Bin]:
+        """One entry per bin."""
+        edges = np.linspace(0.0, 1.0, len(self.counts) + 1).tolist()
+        return [
+            Bin(edges[i], edges[i + 1], count, hits / count if count else None,
+                exact_mean(self.sums[i], count) if count else None)
+            for i, (count, hits) in enumerate(zip(self.counts.tolist(), self.hits.tolist(), strict=True))
+        ]
+
+
 def reliability(probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS) -> list[Bin]:
     """The curve, one entry per bin."""
-    confidence = probabilities.max(axis=1).astype(np.float64).clip(max=1)  # a float32 softmax may end at 1 + 1e-7
-    right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    place = np.searchsorted(edges[1:-1], confidence)
-    counts = np.bincount(place, minlength=bins)
-    sums = np.bincount(place, weights=confidence, minlength=bins)
-    hits = np.bincount(place, weights=right, minlength=bins)
-    return [
-        Bin(float(edges[i]), float(edges[i + 1]), int(counts[i]), float(hits[i] / counts[i]) if counts[i] else None,
-            float(sums[i] / counts[i]) if counts[i] else None)
-        for i in range(bins)
-    ]
+    return Filled.of(probabilities, labels, bins).curve()
 
 
 def expected_error(curve: list[Bin]) -> float:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.calibration import expected_error, reliability
+from service.calibration import Filled, expected_error
 from service.cells import cells_of, thumbnail
 from service.comparing import compare
 from service.labelled import Material
-from service.scoring import Averages, score
+from service.scoring import Averages, Tally
 from service.shelf import Opened
 from service.wire import (
     Average,
@@ -25,6 +25,7 @@ from service.wire import (
     Mistake,
     Percentiles,
     ReliabilityBin,
+    SplitUsed,
     TopK,
 )
 
@@ -78,15 +79,26 @@ def report(
     """All figures of one model. `seconds` are those of the batches, in order; the last may be short. With `cells` some
     images of each cell of the confusion matrix are remembered."""
     labels, classes = material.labels, opened.card.classes
-    scores = score(probabilities, labels)
-    curve = reliability(probabilities, labels)
     sizes = [min(batch_size, len(labels) - place * batch_size) for place in range(len(seconds))]
+    found = document(
+        opened, material.used, Tally.of(probabilities, labels), Filled.of(probabilities, labels),
+        mistakes=_mistakes(probabilities, material, classes), seconds=seconds, sizes=sizes, batch_size=batch_size,
+    )
+    return found.model_copy(update={"cells": cells_of(probabilities, material)}) if cells else found
+
+
+def document(
+    opened: Opened, used: SplitUsed, tally: Tally, filled: Filled, *, mistakes: list[Mistake],
+    seconds: Sequence[float], sizes: Sequence[int], batch_size: int,
+) -> EvaluateAnswer:
+    """All figures from what was counted, in one piece or in many. `sizes` are those of the batches, like `seconds`."""
+    scores, curve = tally.scores(), filled.curve()
     return EvaluateAnswer(
         model=opened.card.name,
         version=opened.card.version,
         runtime=opened.run.name,
         device=opened.run.device,
-        split=material.used,
+        split=used,
         count=scores.count,
         correct=scores.correct,
         accuracy=scores.accuracy,
@@ -104,7 +116,7 @@ def report(
                 f1=scores.f1[index],
                 support=scores.support[index],
             )
-            for index, label in enumerate(classes)
+            for index, label in enumerate(opened.card.classes)
         ],
         confusion=scores.confusion.tolist(),
         log_loss=scores.log_loss,
@@ -115,15 +127,14 @@ def report(
                            confidence=each.confidence)
             for each in curve
         ],
-        mistakes=_mistakes(probabilities, material, classes),
+        mistakes=mistakes,
         latency=Latency(
             batch_size=batch_size,
             batches=len(seconds),
             batch_ms=_percentiles(seconds),
             image_ms=_percentiles(each / size for each, size in zip(seconds, sizes, strict=True)),
         ),
-        throughput=len(labels) / sum(seconds),
-        cells=cells_of(probabilities, material) if cells else None,
+        throughput=scores.count / sum(seconds),
     )
 
 

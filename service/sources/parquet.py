@@ -28,17 +28,31 @@ def read(path: Path, bounds: Bounds) -> Source:
         groups = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
         bounds.check_bytes(sum(group.total_byte_size for group in groups), "the Parquet file")
         names = file.schema_arrow.names
-        image, label = _column(names, IMAGE), _column(names, LABEL)
+        image, label = columns(names)
         table = file.read(columns=[image, label])
         bounds.check_bytes(table.nbytes, "the Parquet file")
         images, labels = table.column(image), table.column(label)
     except (pyarrow.ArrowException, OSError) as error:
         bad(f"the Parquet file cannot be read: {error}", CURE)
+    found, truths = contents(images, labels, image, label)
+    return Source(truths, lambda start, stop: _pieces(found, start, stop))
+
+
+def columns(names: list[str]) -> tuple[str, str]:
+    """Which columns hold images and labels; Problem where that is not clear."""
+    return _column(names, IMAGE), _column(names, LABEL)
+
+
+def contents(images: Any, labels: Any, image: str, label: str) -> tuple[Any, list[Any]]:
+    """The chunked columns `image` and `label` as encoded images in binary and a list of labels; Problem otherwise."""
+    import pyarrow
+
     kinds = pyarrow.types
     if kinds.is_struct(images.type):
         if "bytes" not in [images.type.field(place).name for place in range(images.type.num_fields)]:
             bad(f"`{image}` is {images.type}", CURE)
-        images = pyarrow.chunked_array([chunk.field("bytes") for chunk in images.chunks], type=None)
+        images = pyarrow.chunked_array([chunk.field("bytes") for chunk in images.chunks],
+                                       type=images.type.field("bytes").type)
     if not (kinds.is_binary(images.type) or kinds.is_large_binary(images.type)):
         bad(f"`{image}` is {images.type}", CURE)
     if kinds.is_dictionary(labels.type):
@@ -47,7 +61,7 @@ def read(path: Path, bounds: Bounds) -> Source:
         bad(f"`{label}` is {labels.type}", CURE)
     if images.null_count or labels.null_count:
         bad(f"{images.null_count} images and {labels.null_count} labels are missing", "leave those rows out")
-    return Source(labels.to_pylist(), lambda start, stop: _pieces(images, start, stop))
+    return images, labels.to_pylist()
 
 
 def _pieces(images: Any, start: int, stop: int) -> list[bytes]:

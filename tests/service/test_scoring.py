@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from functools import reduce
+from itertools import pairwise
+from operator import add
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,8 +22,9 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from service.calibration import expected_error, reliability
-from service.scoring import score, top_k, wilson
+from service.calibration import Filled, expected_error, reliability
+from service.exact import exact_mean, exact_sum
+from service.scoring import Tally, score, top_k, wilson
 
 
 def outcomes(seed: int, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,3 +112,24 @@ def test_wilson_stays_inside_zero_and_one_and_around_the_share(case: tuple[int, 
 def test_labels_that_do_not_fit_are_refused(labels: list[int]) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         score(np.array([[0.5, 0.5]])[: len(labels) or 0], np.array(labels, dtype=int))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(2, 12), st.lists(st.integers(0, 60), max_size=4))
+def test_parts_that_are_merged_in_any_order_are_the_whole_to_the_last_bit(
+    seed: int, count: int, classes: int, cuts: list[int]
+) -> None:
+    probabilities, labels = outcomes(seed, count, classes)
+    edges = [0, *sorted(min(cut, count) for cut in cuts), count]
+    parts = [slice(start, stop) for start, stop in pairwise(edges)]
+    np.random.default_rng(seed).shuffle(parts)
+
+    tally = reduce(add, (Tally.of(probabilities[part], labels[part]) for part in parts))
+    filled = reduce(add, (Filled.of(probabilities[part], labels[part]) for part in parts))
+
+    assert repr(tally.scores()) == repr(score(probabilities, labels))
+    assert filled.curve() == reliability(probabilities, labels)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300), min_size=1))
+def test_an_exact_sum_is_rounded_once(values: list[float]) -> None:
+    assert exact_mean(exact_sum(np.array(values)), 1) == math.fsum(values)
