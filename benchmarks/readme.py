@@ -26,7 +26,11 @@ from benchmarks.machine.children import ROOT
 from benchmarks.peers.__main__ import RESULTS as PEERS
 from benchmarks.peers.goals import goals_table
 from benchmarks.peers.table import table as peers_table
+from benchmarks.report.quantised import int8_table
 from benchmarks.report.tables import caption, comparison_table
+from benchmarks.roofline.picture import draw as draw_roofline
+from benchmarks.roofline.result import PUBLISHED as ROOFLINES
+from benchmarks.roofline.words import table as roofline_table
 from benchmarks.soak.__main__ import RESULTS as SOAKS
 from benchmarks.soak.words import caption as soak_caption
 from benchmarks.soak.words import table as soak_table
@@ -41,6 +45,7 @@ DRAWN = DOCS / "pictures"
 ASK = "python -m benchmarks weigh --slo p99=20ms --min-accuracy 0.85 --rate 200 --pareto --publish"
 MODELS = ROOT / "models"
 REPRODUCTION = ROOT / "training" / "results" / "reproduction.json"
+INT8 = ROOT / "export" / "results" / "int8"
 MARKED = re.compile(r"(?P<open><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
 
 
@@ -106,6 +111,8 @@ def pictures() -> dict[Path, str]:
     """Every picture that is made from a committed decision, and where it lies."""
     made = {DRAWN / f"{machine}-{name}.svg": draw(result) for machine, result in decisions().items()
             for name, draw in PICTURES.items()}
+    made |= {DRAWN / f"{path.stem}-roofline.svg": draw_roofline(json.loads(path.read_bytes()))
+             for path in sorted(ROOFLINES.glob("*.json"))}
     return {path: svg for path, svg in made.items() if svg is not None}
 
 
@@ -156,6 +163,21 @@ def crosscheck(folder: Path = CHECKED) -> str:
     )
 
 
+def roofline(folder: Path = ROOFLINES) -> str:
+    """How far each model is from what a machine can do, by machine, with a picture."""
+    found = {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+    return "\n\n".join(f"{roofline_table(result)}\n\n![Operations per second against operations per byte]"
+                       f"(pictures/{machine}-roofline.svg)" for machine, result in found.items()) or (
+        "Not measured yet; `python -m benchmarks roofline --publish` does it in two minutes."
+    )
+
+
+def int8(folder: Path = INT8) -> str:
+    """What quantising was tried on, by machine: what it cost, what it gained, and why it was refused."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*/*.json"))]
+    return int8_table(found) or "Nothing is recorded yet; `python -m export quantize NAME --publish` does it."
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "models": models_table,
     "comparison": comparison,
@@ -166,6 +188,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "goals": goals,
     "soak": soak,
     "crosscheck": crosscheck,
+    "roofline": roofline,
+    "int8": int8,
     "reproduction": reproduction,
     "settings": settings_table,
 }

@@ -14,6 +14,8 @@ from benchmarks.report.figures import colour
 from benchmarks.report.markup import Markup, el, join, table
 from benchmarks.report.numbers import MISSING, milliseconds, short_time
 from benchmarks.report.page import document
+from benchmarks.roofline import words as roofline
+from benchmarks.roofline.result import published_for
 
 Result = dict[str, Any]
 SHOWN_STAGES = 3  # configurations, the best ones
@@ -184,6 +186,22 @@ def alone(result: Result) -> Markup | None:
         table(["Configuration", "Runtime p50", "HTTP p50", "HTTP p99", "Serving tax", "CPU", "Memory"], rows)])) or None
 
 
+def limit(result: Result) -> Markup | None:
+    """How far the bare runtime is from what this kind of machine could do, where a roofline of it is committed."""
+    known = published_for(result["machine"])
+    models = {entry["model"] for entry in result["configurations"]}
+    rows = [roofline.cells(row) for row in roofline.ordered(known) if row["model"] in models] if known else []
+    if known is None or not rows:
+        return None
+    return join([
+        el("h2", "How far from the limit"),
+        el("p", "The operations and bytes of one call against what this kind of machine was measured to do at most: no "
+                "setting of a server gets beyond it, only a network with less to do or another precision.",
+           class_="soft"),
+        table(list(roofline.COLUMNS), rows, text_columns=2),
+        el("p", roofline.sentence(known), class_="soft")])
+
+
 def machine(result: Result) -> Markup:
     """Where, and what the generator can do there."""
     found, wish = result["calibration"], result["wish"]
@@ -206,7 +224,7 @@ def machine(result: Result) -> Markup:
 
 
 SECTIONS: tuple[Callable[[Result], Markup | None], ...] = (
-    answer, trade_off, ranking, curves, passes, stages, accuracies, alone,
+    answer, trade_off, ranking, curves, passes, stages, accuracies, alone, limit,
     evidence.validity, machine, evidence.reproduce,
 )
 

@@ -1,0 +1,1 @@
+"""How far each model is from what this machine could do: operations and bytes against measured peaks."""
