@@ -15,7 +15,7 @@ from export.importing.asked import Asked, ImportRefusedError
 from export.importing.labelled import read_labelled
 from export.importing.onnx_file import read_onnx
 from export.importing.pixels import Pixels
-from export.importing.reference import Answers, Run, answers, session
+from export.importing.reference import Answers, Run, answers, opened
 from export.importing.scores import Scores, check_shape, tell_scores
 from export.importing.signature import Signature, read_classes, read_signature
 from export.importing.torch_file import SUFFIXES, Exported, from_library, from_torchscript
@@ -70,7 +70,7 @@ def understand(asked: Asked) -> Foreign:
             raise ImportRefusedError(f"--layout {asked.layout}: networks of PyTorch take NCHW")
     signature = read_signature(model, asked)
     classes, from_where = read_classes(asked.classes, model)
-    run = exported.run if exported is not None else session(model, signature)
+    run = exported.run if exported is not None else opened(model, signature.input, signature.output)
     width = _width(run, signature, len(classes))
     pixels, samples = _pixels(model, run, signature, asked, classes, exported)
     images = clouds(LOOKED_AT, signature.spec.shape)
@@ -120,7 +120,7 @@ def _width(run: Run, signature: Signature, classes: int) -> int:
 
     def whole(values: NDArray[np.generic]) -> Answers:
         answer = run(values)
-        check_shape(np.shape(answer), signature.batch, classes)
+        check_shape(np.shape(answer), classes)
         return answer
 
     if signature.batch and signature.batch > 1:

@@ -86,7 +86,7 @@ def in_graph(model: onnx.ModelProto, signature: Signature, *, bgr: bool) -> Pixe
     is the one that it was made for.
     """
     if signature.type == TensorProto.UINT8:
-        return preset("raw", signature.channels, bgr=bgr, why="the graph takes uint8: pixels as they are")
+        return preset("raw", signature.channels, bgr=bgr, why="the graph takes uint8")
     scale, shift, steps = _arithmetic(model.graph, signature.input, signature.channels)
     if not steps:
         return None

@@ -20,12 +20,14 @@ from export.importing import counting
 from export.importing.asked import Asked, ImportRefusedError
 from export.importing.foreign import Foreign, described
 from export.importing.labelled import read_labelled, refuse_overlap
+from export.importing.reference import opened
 from export.importing.surgery import freed, wrapped
 from export.parity import TOLERANCE, ParityError, check_parity
 from export.provenance import made_by
 from export.publish import FILES, Published
 from export.split import labelled_split
 from export.staging import newest_version, publish_version
+from export.to_onnx import INPUT, OUTPUT
 from service.card import ModelCard, ModelFile, Score, sha256_of, write_card
 from service.runtimes import open_model
 from training.datasets import Split
@@ -69,7 +71,7 @@ def _build(
     half = TensorProto.FLOAT16 in (signature.type, foreign.scores.type)
     tolerance = HALF_TOLERANCE if half else TOLERANCE
     images = clouds(GOLDEN_IMAGES, signature.spec.shape)
-    together, model = _batched(foreign, folder / ".trial.onnx", tolerance)
+    together, model = _batched(foreign, tolerance)
     say("batches: " + ("many images in one call, tried" if together else
                        "the graph takes one image at a time, and so it gets them one by one within a call"))
     onnx.helper.set_model_props(model, {
@@ -102,26 +104,22 @@ def _build(
     return card
 
 
-def _batched(foreign: Foreign, trial: Path, tolerance: float) -> tuple[bool, onnx.ModelProto]:
+def _batched(foreign: Foreign, tolerance: float) -> tuple[bool, onnx.ModelProto]:
     """Whether several images can share a call, and the graph to serve: the first form whose answers are right."""
     images = clouds(TRIED, foreign.signature.spec.shape)
     expected = foreign.probabilities(images)
     forms: list[onnx.ModelProto] = []
     if foreign.signature.batch is not None:
         forms = [foreign.model, freed(foreign.model)] if foreign.signature.batch == 0 else [freed(foreign.model)]
-    try:
-        for form in forms:
-            try:
-                made = _wrapped(form, foreign, one_by_one=False)
-                onnx.save(made, trial)
-                runtime = open_model("onnxruntime", trial)
-                alone = np.concatenate([runtime(images[place : place + 1]) for place in range(TRIED)])
-                if max(np.abs(runtime(images) - expected).max(), np.abs(alone - expected).max()) <= tolerance:
-                    return True, made
-            except Exception:  # noqa: BLE001, S112 - whatever the graph says to more than one image
-                continue
-    finally:
-        trial.unlink(missing_ok=True)
+    for form in forms:
+        try:
+            made = _wrapped(form, foreign, one_by_one=False)
+            run = opened(made, INPUT, OUTPUT)
+            alone = np.concatenate([run(images[place : place + 1]) for place in range(TRIED)])
+            if max(np.abs(run(images) - expected).max(), np.abs(alone - expected).max()) <= tolerance:
+                return True, made
+        except (ImportRefusedError, ValueError):  # it does not run on more than one image, or with other shapes
+            continue
     return False, _wrapped(foreign.model, foreign, one_by_one=True)
 
 

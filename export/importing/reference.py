@@ -18,6 +18,7 @@ from export.importing.asked import ImportRefusedError
 from export.importing.pixels import Pixels
 from export.importing.signature import Signature
 
+FATAL = 4
 Images = NDArray[np.uint8]
 Answers = NDArray[np.floating]
 Run = Callable[[NDArray[np.generic]], Answers]  # one input as the model takes it, with its batch axis; raw answers
@@ -46,19 +47,22 @@ def answers(run: Run, images: Images, signature: Signature, pixels: Pixels) -> A
     return np.stack(found)
 
 
-def session(model: onnx.ModelProto, signature: Signature, threads: int = 1) -> Run:
-    """`model` through ONNX Runtime. ImportRefusedError with its reason when it does not open."""
+def opened(model: onnx.ModelProto, given: str, answered: str) -> Run:
+    """`model` through ONNX Runtime, from the input `given` to the output `answered`.
+
+    ImportRefusedError with its reason when it does not open, or when a call fails.
+    """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    options.log_severity_level = FATAL  # what goes wrong is told by its exception
     try:
-        opened = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        inner = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library raises bare exceptions of many kinds
         raise ImportRefusedError(f"ONNX Runtime does not open it: {str(error).partition(chr(10))[0]}") from error
 
     def run(values: NDArray[np.generic]) -> Answers:
         try:
-            answer: Answers = opened.run([signature.output], {signature.input: values})[0]
+            answer: Answers = inner.run([answered], {given: values})[0]
         except Exception as error:
             raise ImportRefusedError(f"it does not run on {values.dtype} {values.shape}: "
                                      f"{str(error).partition(chr(10))[0]}") from error

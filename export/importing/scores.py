@@ -36,9 +36,9 @@ class Scores:
         return values.astype(np.float32)
 
 
-def check_shape(shape: tuple[int, ...], batch: int | None, classes: int) -> int:
+def check_shape(shape: tuple[int, ...], classes: int) -> int:
     """The scores per image in an answer of `shape` to one image; ImportRefusedError for what no classifier answers."""
-    kept = [size for size in (shape if batch is None else shape[1:]) if size != 1]
+    kept = [size for size in shape if size != 1]
     if len(kept) > 1:
         raise ImportRefusedError(f"the output is {shape} for one image: several answers per image, as of a detector, a "
                                  "segmenter or a text reader. Served are classifiers, with one score per class")

@@ -240,6 +240,7 @@ def _export_scripted(network: nn.Module, example: Tensor) -> onnx.ModelProto:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=TracerWarning)
+        warnings.filterwarnings("ignore", message="no signature found", category=UserWarning)
         torch.onnx.export(
             network, (example,), buffer, dynamo=False,  # type: ignore[arg-type]  # the older exporter takes any file
             opset_version=17, input_names=[INPUT], output_names=[OUTPUT],
