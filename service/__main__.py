@@ -10,6 +10,7 @@ Questions about the service that need no server:
     python -m service keys add NAME [FILE]       make an API key, print it once, store its hash
     python -m service keys list [FILE]           whose keys there are
     python -m service keys remove NAME [FILE]    refuse a key from now on
+    python -m service tune [MODEL…]              which settings of ONNX Runtime are quicker here; kept where clearly so
     python -m service cascade SMALL LARGE SPLIT  what a cascade of two models would do, per threshold
 
 FILE is that of WEIGHBRIDGE_API_KEYS unless it is given.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from service import tuning
 from service.keys import add_key, read_keys, remove_key
 from service.settings import SettingError, Settings, table
 from service.thresholds import cascade_table
@@ -43,6 +45,8 @@ def main(arguments: list[str]) -> int:
                 print("\n".join(sorted(read_keys(_keys(file)))))
             case ["keys", "remove", name, *file] if len(file) < 2:
                 remove_key(_keys(file), name)
+            case ["tune", *rest]:
+                tuning.main(rest)
             case ["cascade", small, large, split]:
                 print(cascade_table(small, large, split, Settings.read()))
             case _:

@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime as ort
 
 from benchmarks.roofline.count import load_onnx
-from service.runtimes.ort import session_options
+from service.runtimes.choices import session_options
 from service.runtimes.turns import take_turns
 
 SIDES = (256, 512, 1024)

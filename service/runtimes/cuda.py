@@ -20,7 +20,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from service.runtimes import RUNTIMES, RuntimeUnavailable
-from service.runtimes.ort import CUDA_OPTIONS, on_gpu, session_options
+from service.runtimes.choices import session_options
+from service.runtimes.ort import CUDA_OPTIONS, on_gpu
 
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 GRAPH_OPTIONS = CUDA_OPTIONS | {

@@ -1,11 +1,13 @@
 """ONNX Runtime: a batch of uint8 images in, probabilities out.
 
 Threads are always set: ONNX Runtime's own default counts the machine's cores, not those this process may use, and
-spinning workers burn the core that the next request needs.
+spinning workers burn the core that the next request needs. Where `python -m service tune` measured another setting to
+be quicker for a graph on this machine, that one is taken.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from service.runtimes import RuntimeUnavailable
+from service.runtimes.choices import USUAL, choice_for, session_options
 
 # HEURISTIC: the default, EXHAUSTIVE, stalls for a search at every batch size it has not seen.
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
-QUIET = 3  # errors only; the wheel warns about missing GPUs on every CPU machine
+logger = logging.getLogger("weighbridge")
 
 
 class OrtModel:
@@ -42,7 +45,10 @@ class OrtModel:
 def open_model(path: Path, *, device: str, threads: int) -> OrtModel:
     """Open an ONNX file. `device="cuda"` succeeds only when the session really opened on CUDA."""
     if device == "cpu":
-        return OrtModel(on_cpu(path, session_options(threads)), "cpu", threads)
+        choice = choice_for(path, threads)
+        if choice != USUAL:
+            logger.info("%s is opened with %s, which was measured to be quicker here", path, choice)
+        return OrtModel(on_cpu(path, session_options(threads, choice)), "cpu", threads)
     providers = [("CUDAExecutionProvider", CUDA_OPTIONS), "CPUExecutionProvider"]
     return OrtModel(on_gpu(path, session_options(threads), providers), "cuda", threads)
 
@@ -54,17 +60,6 @@ def open_int8(path: Path, *, device: str, threads: int) -> OrtModel:  # noqa: AR
     file, measured on a machine where it was quicker, refuse such a machine.
     """
     return OrtModel(on_cpu(path, session_options(threads)), "cpu", threads, "onnxruntime-int8")
-
-
-def session_options(threads: int, *, spinning: bool = False) -> ort.SessionOptions:
-    """One session's options. `spinning` threads wait for the next piece of work without giving up their core."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = QUIET
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-    return options
 
 
 def on_cpu(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
