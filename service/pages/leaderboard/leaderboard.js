@@ -11,11 +11,17 @@ export async function start() {
   if (board.problem) $("board-problem").replaceChildren(h("p", { class: "notice" }, `No speed to show: ${board.problem}.`));
   choices($("machine"), board.boards.map((each, place) => [String(place), each.machine]));
   $("machine-field").hidden = board.boards.length < 2;
-  const entries = found.models.map((model, place) => entry(model, place));
-  const update = table(entries);
+  const all = found.models.map((model, place) => entry(model, place));
+  const worlds = new Map(all.map((each) => [each.world, each.data]));
+  choices($("data"), [...worlds].filter(([world]) => world));
+  $("data").value = all.find((each) => each.id === found.default)?.world ?? $("data").value;
+  $("data-field").hidden = $("data").options.length < 2;
+  let entries = [];
+  const update = table(() => entries);
   let picture = null;
 
   async function measure() {
+    entries = all.filter((each) => !each.world || each.world === $("data").value);
     const chosen = board.boards[Number($("machine").value)];
     for (const each of entries) each.row = chosen ? rowOf(each, chosen.rows) : null;
     const shown = entries.filter((each) => each.row?.p99_ms && each.accuracy !== undefined);
@@ -25,6 +31,7 @@ export async function start() {
       chosen.load ? `Latency under ${chosen.load}.` : "", chosen.objective ? `Capacity is the rate up to which ${chosen.objective} holds.` : "",
       "Accuracy: the whole test split through the runtime that serves, 95 % Wilson intervals.",
     ].join(" ") : "";
+    picture = null;
     if (shown.length) {
       bounds(shown);
       const { decision } = chosen, [low, high] = scales.floor;
@@ -54,7 +61,7 @@ export async function start() {
   }
 
   for (const id of ["limit", "floor"]) $(id).addEventListener("input", wish);
-  $("machine").addEventListener("change", () => measure().catch(failed));
+  for (const id of ["machine", "data"]) $(id).addEventListener("change", () => measure().catch(failed));
   await measure();
 }
 
@@ -64,6 +71,7 @@ function entry(model, place) {
   const score = model.card?.score;
   return {
     model, id: idOf(model), colour: modelColour(place), accuracy: score?.accuracy, low: score?.low, high: score?.high,
+    world: model.card ? String(model.card.classes) : null, data: score?.dataset ?? (model.card?.classes ?? []).slice(0, 4).join(", "),
     size: model.size_bytes, parameters: model.card?.parameters, row: null, fits: false, best: false, front: false,
   };
 }

@@ -13,7 +13,7 @@ const COLUMNS = [
   { name: "Size", of: (each) => each.size, cell: (each) => [bytes(each.size)] },
 ];
 
-/** Make the head; the answer draws the rows anew. */
+/** Make the head; the answer draws the rows of `entries()` anew. */
 export function table(entries) {
   const sorted = { column: COLUMNS[1], up: false };
   const body = $("models");
@@ -23,7 +23,7 @@ export function table(entries) {
       head.setAttribute("aria-sort", COLUMNS[place] !== sorted.column ? "none" : sorted.up ? "ascending" : "descending");
     }
     const value = sorted.column.of, sign = sorted.up ? 1 : -1;
-    const ordered = [...entries].sort((one, other) => {
+    const ordered = [...entries()].sort((one, other) => {
       const a = value(one), b = value(other);
       if (a === undefined || b === undefined) return (a === undefined) - (b === undefined) || one.id.localeCompare(other.id);
       return sign * (typeof a === "string" ? a.localeCompare(b) : a - b) || one.id.localeCompare(other.id);

@@ -34,7 +34,7 @@ export async function weigh(image) {
   }
   const answers = [];
   try {
-    await see(image, signal);
+    await see(image, ordered, signal);
     for (const entry of ordered) {
       const found = await one(entry, image, signal);
       if (mine !== generation) return;
@@ -104,9 +104,9 @@ function time(found) {
 }
 
 /** What enters the graph, once per shape that the models take. */
-async function see(image, signal) {
+async function see(image, ordered, signal) {
   const shapes = new Map();
-  for (const entry of entries) {
+  for (const entry of ordered) {
     const { height, width, channels } = entry.model.card.input, key = `${height} × ${width}${channels === 3 ? ", RGB" : ", grey"}`;
     if (!shapes.has(key)) shapes.set(key, { ...entry, names: [] });
     shapes.get(key).names.push(entry.model.name);
@@ -118,7 +118,7 @@ async function see(image, signal) {
       const from = found.resized ? `, from ${found.original_size.height} × ${found.original_size.width}` : "";
       figures.push(h("figure", {}, h("img", { src: found.image, alt: `the image as ${key} pixels` }),
         h("figcaption", {}, h("strong", {}, `${key}${from}`),
-          shapes.size > 1 ? `As ${entry.names.join(", ")} takes it.` : "After decoding and scaling: the very pixels that enter the graph.")));
+          shapes.size > 1 ? `For ${entry.names.join(", ")}.` : "After decoding and scaling: the very pixels that enter the graph.")));
     } catch (error) {
       if (error.name === "AbortError") throw error;
     }

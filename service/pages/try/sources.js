@@ -57,6 +57,7 @@ async function open() {
 }
 
 function close() {
+  $("shoot").disabled = true;
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = null;
   $("video").srcObject = null;
