@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import tempfile
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,13 @@ def _compile(torch: Any, path: Path, compiled: Path, threads: int) -> None:
         unfinished = Path(draft) / "model.pt2"
         program = torch.export.load(str(path))
         # No pool of compiler processes inside of a server.
-        with torch.no_grad(), config.patch({"cpp.threads": threads, "compile_threads": 1}):
+        with (
+            warnings.catch_warnings(), torch.no_grad(),
+            config.patch({"cpp.threads": threads, "compile_threads": 1}),
+        ):
+            # torch's use of its own deprecated parts; nothing a caller could change.
+            for category in (DeprecationWarning, FutureWarning):
+                warnings.simplefilter("ignore", category)
             torch._inductor.aoti_compile_and_package(program, package_path=str(unfinished))
         unfinished.replace(compiled)  # two workers may compile at once; either's result will do
 
