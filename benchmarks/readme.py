@@ -28,6 +28,8 @@ from benchmarks.peers.goals import goals_table
 from benchmarks.peers.table import table as peers_table
 from benchmarks.report.quantised import int8_table
 from benchmarks.report.tables import caption, comparison_table
+from benchmarks.rolling.__main__ import ROLLING
+from benchmarks.rolling.words import rolling_table
 from benchmarks.roofline.picture import draw as draw_roofline
 from benchmarks.roofline.result import PUBLISHED as ROOFLINES
 from benchmarks.roofline.words import table as roofline_table
@@ -154,6 +156,14 @@ def soak(folder: Path = SOAKS) -> str:
     return "\n\n".join([soak_table(found), *map(soak_caption, found)])
 
 
+def rolling(folder: Path = ROLLING) -> str:
+    """What became of the requests while servers were replaced."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return "\n\n".join(map(rolling_table, found)) or (
+        "Nothing is committed yet; `python -m benchmarks.rolling --publish` does it in two minutes."
+    )
+
+
 def crosscheck(folder: Path = CHECKED) -> str:
     """Whether LoadGen and ours agreed, by machine and model."""
     found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
@@ -172,7 +182,7 @@ def roofline(folder: Path = ROOFLINES) -> str:
     )
 
 
-def int8(folder: Path = INT8) -> str:
+def quantised(folder: Path = INT8) -> str:
     """What quantising was tried on, by machine: what it cost, what it gained, and why it was refused."""
     found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*/*.json"))]
     return int8_table(found) or "Nothing is recorded yet; `python -m export quantize NAME --publish` does it."
@@ -187,9 +197,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "peers": peers,
     "goals": goals,
     "soak": soak,
+    "rolling": rolling,
     "crosscheck": crosscheck,
     "roofline": roofline,
-    "int8": int8,
+    "quantised": quantised,
     "reproduction": reproduction,
     "settings": settings_table,
 }

@@ -167,4 +167,4 @@ def test_the_table_of_int8_shows_gains_and_refusals_alike(tmp_path: Path) -> Non
             "250 of 850 kB | **served** |") in told
     assert "| – | – | 240 of 850 kB | refused: accuracy goes from 90.00% to 80.00% |" in told
     assert "A CPU, 2 cores (avx512_vnni), ONNX Runtime 1.2, 2026-01-02" in told
-    assert "Nothing is recorded yet" in readme.int8(tmp_path)
+    assert "Nothing is recorded yet" in readme.quantised(tmp_path)
