@@ -91,6 +91,10 @@ def freed(model: onnx.ModelProto) -> onnx.ModelProto:
                 copy.graph.initializer.append(tensor)
                 weights[name] = tensor
             node.input[1] = name
+            if 0 not in shape:  # `allowzero` would take ours for an empty axis
+                kept = [entry for entry in node.attribute if entry.name != "allowzero"]
+                del node.attribute[:]
+                node.attribute.extend(kept)
     return copy
 
 
