@@ -6,11 +6,11 @@ LOCK   := versions.lock
 export BENTOML_DO_NOT_TRACK := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo serve bench zoo bento image manifests setup ray test readme lock clean
+.PHONY: help demo serve bench zoo bento image image-test manifests setup ray test readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv-serve/.ready  ## serve, predict, evaluate and weigh the bundled models, end to end (no torch, no data)
 	.venv-serve/bin/python -m benchmarks demo
@@ -33,6 +33,9 @@ image: bento  ## make a container image of it (DEVICE=cuda BACKEND=podman TAG=â€
 	cd "$${TMPDIR:-/tmp}" && "$(CURDIR)/.venv-serve/bin/python" -m bentoml containerize weighbridge:latest \
 	  --image-tag $(or $(TAG),weighbridge:$(or $(DEVICE),cpu)) --opt build-arg=DEVICE=$(or $(DEVICE),cpu) \
 	  --backend $(or $(BACKEND),docker) $(if $(filter podman buildah,$(BACKEND)),--opt format=docker) $(OPTS)
+
+image-test: .venv/.ready .venv-serve/.ready  ## build and run the images with Debian's buildah and podman; root, minutes
+	WEIGHBRIDGE_CONTAINER_TEST=1 .venv/bin/python -m pytest -q tests/container
 
 manifests: .venv/.ready .venv-manifests/.ready  ## build the Kubernetes manifests and check them against the schemas
 	.venv/bin/python -m pytest -q tests/deploy/test_kubernetes.py

@@ -30,6 +30,10 @@ def missing() -> str | None:
     return f"not installed: {', '.join(absent)} (Debian: apt install {' '.join(absent)})" if absent else None
 
 
+class Unable(Exception):  # noqa: N818 - not an error of what is tested
+    """This machine can build no base image or run no container; the message says why."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """Builds and runs images; everything lies in `folder`, beside nothing of the machine's own containers."""
@@ -62,27 +66,33 @@ class Engine:
         return self.do("podman", "--runtime", "runc", *arguments, seconds=seconds, check=check)
 
     def base(self) -> None:
-        """The official base image, or Debian's Python under its name."""
-        if self.podman("pull", "--quiet", BASE, seconds=120, check=False).returncode == 0:
-            return
-        root = self.folder / "base"
-        self.do("debootstrap", "--variant=minbase", "--include=python3-venv,ca-certificates", "bookworm", str(root),
-                seconds=600)
+        """The official base image, or Debian's Python under its name; Unable where neither is to be had or runs."""
+        if self.podman("pull", "--quiet", BASE, seconds=120, check=False).returncode:
+            self._make_base()
+        tried = self.podman("run", "--rm", *LIMITS, "--network", "host", BASE, "python3", "-V", check=False)
+        if tried.returncode:
+            raise Unable(f"no container runs here: {tried.stderr.strip()}")
+
+    def _make_base(self) -> None:
+        root, archive = self.folder / "base", self.folder / "base.tar"
+        made = self.do("debootstrap", "--variant=minbase", "--include=python3-venv,ca-certificates", "bookworm",
+                       str(root), seconds=600, check=False)
+        if made.returncode:
+            raise Unable(f"no base image can be had: {made.stdout[-300:]}")
         shutil.copy(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
         shutil.rmtree(root / "var/cache/apt/archives")
-        archive = self.folder / "base.tar"
         self.do("tar", "-C", str(root), "-cf", str(archive), ".")
         self.podman("import", "--quiet", str(archive), BASE)
         archive.unlink()
         shutil.rmtree(root)
 
-    def start(self, image: str, name: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, image: str, name: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Run an image as safely as one can: nothing may be written but /tmp and the volume, and nothing gained."""
         variables = [part for key, value in environment.items() for part in ("--env", f"{key}={value}")]
         return subprocess.Popen(
             ["podman", "--runtime", "runc", "run", "--rm", "--name", name, *LIMITS, "--network", "host",
-             "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp:rw,size=64m,mode=1777",
-             "--cap-drop", "all", "--security-opt", "no-new-privileges", *variables, image],
+             "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp:rw,size=256m,mode=1777",
+             "--cap-drop", "all", "--security-opt", "no-new-privileges", *variables, image, *arguments],
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
 

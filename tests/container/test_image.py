@@ -15,12 +15,13 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from container.engine import BASE, Engine, missing
+from container.engine import BASE, Engine, Unable, missing
 from process import REPOSITORY
 
 REASON = missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 IMAGE, NAME = "localhost/weighbridge:test", "weighbridge-test"
+LOAD = "localhost/weighbridge:load"
 BUNDLED = ("service", "models", "versions.lock", "LICENSE", "bentofile.yaml")
 MEGABYTE = 10**6
 
@@ -30,7 +31,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine = Engine(tmp_path_factory.mktemp("engine") / "containers")
     engine.prepare()
     try:
-        engine.base()
+        try:
+            engine.base()
+        except Unable as reason:
+            pytest.skip(str(reason))
         engine.do("make", "image", "BACKEND=buildah", f"TAG={IMAGE}", "OPTS=--opt isolation=chroot --opt network=host",
                   seconds=600)
         yield engine
@@ -46,9 +50,7 @@ def server(engine: Engine) -> Iterator[str]:
 
 @contextmanager
 def _running(engine: Engine, name: str = NAME, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     process = engine.start(IMAGE, name, PORT=str(port), **environment)
     url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
     try:
@@ -65,6 +67,13 @@ def _running(engine: Engine, name: str = NAME, **environment: str) -> Iterator[t
     finally:
         engine.podman("rm", "--force", "--time", "1", name, check=False)
         process.communicate(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _inside(engine: Engine, *command: str) -> subprocess.CompletedProcess[str]:
@@ -160,3 +169,21 @@ def test_being_stopped_it_finishes_what_was_begun(engine: Engine) -> None:
             assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         process.communicate(timeout=30)
         assert process.returncode == 0
+
+
+def test_a_load_is_sent_from_several_containers(engine: Engine, server: str) -> None:
+    engine.do("buildah", "build", "--format", "docker", "--isolation", "chroot", "--network", "host",
+              "-f", "deploy/container/load.Dockerfile", "-t", LOAD, ".", seconds=900)
+    port = str(_free_port())
+    workers = [engine.start(LOAD, f"weighbridge-worker-{number}", "--worker", "--master-host=127.0.0.1",
+                            f"--master-port={port}") for number in range(2)]
+    master = engine.start(LOAD, "weighbridge-master", "--master", "--headless", "--expect-workers=2",
+                          "--expect-workers-max-wait=120", f"--master-bind-port={port}", f"--host={server}",
+                          "--model=fm-fast", "--rate=40", "--seconds=3", "--save=/tmp/load")
+
+    told = master.communicate(timeout=300)[0]
+    for worker in workers:
+        worker.communicate(timeout=60)
+
+    assert master.returncode == 0, told
+    assert re.search(r"requests at .* by 2 workers: \d+ answered, 0 failed", told), told
