@@ -33,6 +33,7 @@ from benchmarks.rolling.words import rolling_table
 from benchmarks.roofline.picture import draw as draw_roofline
 from benchmarks.roofline.result import PUBLISHED as ROOFLINES
 from benchmarks.roofline.words import table as roofline_table
+from benchmarks.scale.words import scale
 from benchmarks.soak.__main__ import RESULTS as SOAKS
 from benchmarks.soak.words import caption as soak_caption
 from benchmarks.soak.words import table as soak_table
@@ -202,6 +203,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "roofline": roofline,
     "quantised": quantised,
     "reproduction": reproduction,
+    "scale-out": scale,
     "settings": settings_table,
 }
 

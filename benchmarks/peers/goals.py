@@ -88,9 +88,18 @@ GOALS: tuple[Goal, ...] = (
 )
 
 
+def two_workers(result: dict[str, Any]) -> list[float]:
+    """What two workers bear to what one does, in every round."""
+    return _two_workers(_by_round(result))
+
+
+def _by_round(result: dict[str, Any]) -> Rates:
+    return {(row["contender"], row["kind"], row["form"], row["round"]): row for row in result["rows"]}
+
+
 def goals_table(result: dict[str, Any]) -> str:
     """Each goal, what was measured, and whether it is met; a goal whose contenders were not there says so."""
-    rates = {(row["contender"], row["kind"], row["form"], row["round"]): row for row in result["rows"]}
+    rates = _by_round(result)
     lines = ["| Ratio within a round | Goal | Median (least to most) | Met |", "|---|---:|---:|---|"]
     for goal in GOALS:
         found = spread(goal.measure(rates))

@@ -195,17 +195,19 @@ def test_a_cluster_that_loses_a_node_ends_in_the_figures_of_this_machine(
     assert main(asked) == 0
     here = capsys.readouterr().out
 
-    with cluster(2, tmp_path) as nodes:
-        process = subprocess.Popen(
+    told: list[str] = []
+    with (
+        cluster(2, tmp_path) as nodes,
+        subprocess.Popen(
             [PYTHON, "-m", "benchmarks.offline", *asked, "--engine", "ray", "--output", str(tmp_path / "there.json")],
             cwd=ROOT, env={**os.environ, "RAY_ADDRESS": nodes.address}, text=True, stderr=subprocess.PIPE,
-        )
+        ) as process,
+    ):
         assert process.stderr is not None
-        told = []
         for line in process.stderr:
-            told.append(line)
-            if line.endswith("of 20,000 images\n") and sum("of 20,000 images" in each for each in told) == 1:
+            if line.endswith("of 20,000 images\n") and not any("of 20,000 images" in each for each in told):
                 nodes.kill_one()
+            told.append(line)
         assert process.wait(300) == 0, told
 
     there = (tmp_path / "there.json").read_text()

@@ -1,0 +1,51 @@
+"""Bytes of a prediction on the wire, and of a scrape. Counts only, no times: it may be measured on a busy machine."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.load.payloads import png
+from benchmarks.load.wire import LENGTH, Address, head_of, request
+from benchmarks.machine.server import Server
+from service.splits import Split
+
+IMAGES = 200
+
+
+def measure(server: Server, split: Path) -> dict[str, Any]:
+    """Mean bytes of PNG requests to /predict and of their answers, and the series and bytes of /metrics afterwards."""
+    pictures = [png(image) for image in Split.find(split).load()[0][:IMAGES]]
+    address = Address.parse(server.url)
+    sent = received = 0
+    with socket.create_connection((address.host, address.port)) as line:
+        for picture in pictures:
+            whole = request(head_of(address, "/predict", "image/png"), picture)
+            line.sendall(whole)
+            sent += len(whole)
+            received += _reply(line)
+    metrics = httpx.get(f"{server.url}/metrics").raise_for_status().text
+    names = {each["name"] for each in httpx.get(f"{server.url}/models").raise_for_status().json()["models"]}
+    return {
+        "requests": len(pictures),
+        "request_bytes": round(sent / len(pictures), 1), "answer_bytes": round(received / len(pictures), 1),
+        "series": sum(1 for text in metrics.splitlines() if text and not text.startswith("#")),
+        "scrape_bytes": len(metrics.encode()), "models": len(names),
+    }
+
+
+def _reply(line: socket.socket) -> int:
+    """Read one answer with a Content-Length; how long it was, head and all."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += line.recv(65536)
+    head = got.partition(b"\r\n\r\n")[0]
+    found = LENGTH.search(head)
+    assert found is not None, f"an answer without its length: {head!r}"
+    length = int(found[1])
+    while len(got) < len(head) + 4 + length:
+        got += line.recv(65536)
+    return len(got)
