@@ -76,6 +76,10 @@ def _kubectl(words: list[str]) -> None:
     match words:
         case ["apply", "-k", path]:
             assert _built(path)
+        case ["create", "configmap", _, source]:
+            assert (REPOSITORY / source.removeprefix("--from-file=")).is_file()
+        case ["label", "configmap", name, _]:
+            assert f"kubectl create configmap {name} " in TEXT
         case ["label", "namespace", _, label]:
             policy, = (each for each in _built("deploy/kubernetes/overlays/cpu") if each["kind"] == "NetworkPolicy")
             key, value = label.split("=")
