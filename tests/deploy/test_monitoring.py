@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
     PROMTOOL is None or PROMETHEUS is None, reason="no Prometheus is installed (Debian: apt install prometheus)"
 )
 RULES = REPOSITORY / "deploy" / "prometheus" / "rules.yml"
+SCALED = REPOSITORY / "deploy" / "kubernetes" / "components" / "autoscaling" / "scaled-object.yaml"
 DASHBOARD = json.loads((REPOSITORY / "docs" / "grafana" / "weighbridge.json").read_text())
 ROUTES = {"routes": {
     "trial": {"champion": "fm000-linear", "shadow": {"model": "fm000-relu", "share": 1.0}},
@@ -41,13 +42,15 @@ def _rules() -> list[dict[str, Any]]:
 
 
 def _asked() -> Iterator[str]:
-    """Every query of the dashboard and of the rules; of an alert what it compares, since nothing may be wrong."""
+    """Every query of dashboard, rules and autoscaler; of an alert what it compares, since nothing may be wrong."""
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             query = target["expr"].replace("$__rate_interval", "10s").replace("$job", ".*").replace("$model", ".*")
             yield re.sub(r"\s*==\s*0$", "", query)
     for rule in _rules():
         yield re.sub(r"\s*(==|>)\s*[\d.]+$", "", rule["expr"]) if "alert" in rule else rule["expr"]
+    for trigger in yaml.safe_load(SCALED.read_text())["spec"]["triggers"]:
+        yield trigger["metadata"]["query"].removesuffix(" or vector(0)")
 
 
 class Traffic(threading.Thread):
@@ -135,7 +138,7 @@ def watcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watcher]:
         server.stop()
 
 
-def test_every_query_of_the_dashboard_and_of_the_rules_finds_something(watcher: Watcher) -> None:
+def test_every_query_of_the_dashboard_the_rules_and_the_autoscaler_finds_something(watcher: Watcher) -> None:
     waiting = {query for query in _asked() if not any(name in query for name in EMPTY)}
     deadline = time.monotonic() + PATIENCE_S
 
