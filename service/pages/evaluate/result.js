@@ -46,7 +46,7 @@ function verdict(answer) {
     : `${difference > 0 ? one : two} is better than ${difference > 0 ? two : one}.`;
   return h("p", { class: "verdict" }, h("strong", {}, words), h("br"),
     `Difference ${points(difference)} points, 95 % interval ${points(low)} to ${points(high)}. `
-    + `${count(first, "image")} only the first has right, ${whole(second)} only the second; McNemar's exact test, p ${p < .0001 ? "< 0.0001" : `= ${short(p)}`}.`);
+    + `${count(first, "image")} only the first has right, ${whole(second)} only the second; McNemar's exact test, p\u00a0${p < .0001 ? "<\u00a00.0001" : `=\u00a0${short(p)}`}.`);
 }
 
 async function details(answer, images) {
@@ -56,7 +56,7 @@ async function details(answer, images) {
     ["Macro F1", percent(answer.macro.f1), "mean over the classes"],
     ["Calibration error", percent(answer.ece), "expected, 15 bins"],
     ["Log loss", short(answer.log_loss), `Brier ${short(answer.brier)}`],
-    ["In the runtime", `${whole(answer.throughput)}/s`, `images, ${answer.latency.batch_size} at once`],
+    ...answer.top_k.filter((top) => top.k === 3).map((top) => ["Top 3", percent(top.accuracy), "the true class is among them"]),
   ];
   const cell = h("div");
   const curve = h("div");

@@ -25,7 +25,8 @@ export async function start() {
     const chosen = board.boards[Number($("machine").value)];
     for (const each of entries) each.row = chosen ? rowOf(each, chosen.rows) : null;
     const shown = entries.filter((each) => each.row?.p99_ms && each.accuracy !== undefined);
-    $("board").hidden = !shown.length;
+    $("board").hidden = !shown.length && $("data-field").hidden;
+    $("board").classList.toggle("unmeasured", !shown.length);
     $("measured").textContent = chosen ? [
       `Speed: ${chosen.machine}, ${chosen.measured}, commit ${chosen.commit ?? "unknown"}.`,
       chosen.load ? `Latency under ${chosen.load}.` : "", chosen.objective ? `Capacity is the rate up to which ${chosen.objective} holds.` : "",
@@ -120,6 +121,7 @@ function recommended(fits) {
 }
 
 function advice(fits, best, count) {
+  if (!count) return [h("p", {}, "No model of this data set was measured under load yet.")];
   if (!best) return [h("p", { class: "none" }, "Nothing measured is that accurate and that quick."), h("p", {}, "Move a slider.")];
   const told = [
     h("span", { class: "soft" }, fits.length === 1 ? `Of ${count} measured, only this one fits:` : `${fits.length} of ${count} fit. Deploy`),

@@ -6,7 +6,7 @@ import { colour, plot } from "../shell/plot.js";
 import { load } from "./load.js";
 import { between, percentile, total } from "./span.js";
 
-const EVERY_MS = 1000, KEPT = 121, RECENT_S = 10;
+const EVERY_MS = 1000, KEPT = 121, RECENT_S = 10, LEAST_S = 30;
 const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const SERIES = {
   rate: [["answered", "m0"], ["refused", "m1"]],
@@ -28,7 +28,7 @@ export async function start() {
 
 function chart(box, lines, whole) {
   const options = () => ({
-    scales: { x: { range: () => { const last = points.at(-1)?.[0] ?? Date.now() / 1000; return [last - KEPT + 1, last]; } },
+    scales: { x: { range: () => { const last = points.at(-1)?.[0] ?? Date.now() / 1000; const span = Math.min(KEPT - 1, Math.max(LEAST_S, last - (points[0]?.[0] ?? last))); return [last - span, last]; } },
               y: { range: (_, low, high) => [0, Math.max(1, 1.15 * (high ?? 0))] } },
     series: [{}, ...lines.map(([, ink]) => ({ stroke: colour(ink), width: 2, points: { show: false }, spanGaps: true }))],
     axes: [

@@ -17,6 +17,10 @@ export async function start(section) {
   const use = (image) => {
     if (!image.drawn) preview(image.blob);
     for (const button of $("samples").children) button.setAttribute("aria-pressed", String(button === image.from));
+    if (!image.drawn && matchMedia("(max-width: 860px)").matches) {
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      $("agreement").scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });  // the answers are below
+    }
     return weigh(image).catch((error) => $("try-problem").replaceChildren(trouble(error)));
   };
   const show = sources(use);

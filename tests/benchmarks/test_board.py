@@ -1,0 +1,77 @@
+"""The leaderboard's file says of each model what its results say, and nothing that they do not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import board
+from benchmarks.comparison.publish import RESULTS
+from benchmarks.decision.publish import PUBLISHED
+from service.board import BoardFile
+
+
+@pytest.fixture(scope="module")
+def file() -> BoardFile:
+    return board.boards(board.committed())
+
+
+def test_every_row_is_of_a_measured_file_with_its_capacity(file: BoardFile) -> None:
+    configurations = [entry for path in PUBLISHED.glob("*.json")
+                      for entry in json.loads(path.read_bytes())["configurations"]]
+    rows = {(row.model, row.runtime, row.threads, row.workers): row for each in file.boards for row in each.rows}
+
+    assert configurations
+    for entry in configurations:
+        row = rows[entry["model"], entry["runtime"], entry["threads"], entry["workers"]]
+        assert row.sha256 == entry["artifact"]["sha256"]
+        passed = entry["capacity"]["pass_rate"] if entry["capacity"] else None
+        assert (row.capacity[0] if row.capacity else None) == passed
+
+
+def test_latency_is_that_of_the_poisson_load_at_half_of_the_capacity(file: BoardFile) -> None:
+    rows = {row.sha256: row for each in file.boards for row in each.rows}
+
+    for path in RESULTS.glob("*.json"):
+        for model in json.loads(path.read_bytes())["models"]:
+            half = next(load for load in model["loads"] if load["utilisation"] == 0.5)
+            found = rows[model["artifact"]["sha256"]].p99_ms
+            assert found is not None
+            assert found.value == pytest.approx(half["response_us"]["p99"] / 1000)
+
+
+def test_a_load_that_is_not_valid_is_left_out() -> None:
+    results = board.committed()
+    for result in results:
+        for model in result.get("models", ()):
+            for load in model["loads"]:
+                load["validity"]["valid"] = False
+
+    rows = [row for each in board.boards(results).boards for row in each.rows]
+
+    assert {row.p99_ms for row in rows} == {None}
+    assert {row.throughput for row in rows} == {None}
+
+
+def test_of_runs_on_this_machine_the_newest_valid_ones_count(tmp_path: Path) -> None:
+    published = next(RESULTS.glob("*.json"))
+    for day, valid in (("01", True), ("02", True), ("03", False)):
+        result = json.loads(published.read_bytes())
+        result["finished"] = f"2026-01-{day}T00:00:00Z"
+        result["validity"]["valid"] = valid
+        folder = tmp_path / "runs" / f"2026-01-{day}T00-00-00"
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))
+    output = tmp_path / "board.json"
+
+    assert board.main(["--runs", str(tmp_path / "runs"), "--output", str(output)]) == 0
+    (found,) = BoardFile.model_validate_json(output.read_bytes()).boards
+    assert found.measured == "2026-01-02"
+    assert found.decision is None
+
+
+def test_where_nothing_was_measured_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert board.main(["--runs", str(tmp_path), "--output", str(tmp_path / "board.json")]) == 1
+    assert "no valid result" in capsys.readouterr().err
