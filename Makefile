@@ -58,7 +58,7 @@ lock: $(UV)  ## resolve the versions again, for every supported Python
 	  --no-emit-index-url --group dev --group ray --upgrade --output-file $(LOCK)
 
 clean:  ## remove environments and generated files
-	rm -rf .venv .venv-serve .venv-manifests .venv-peers .venv-crosscheck .venv-ray .tools runs artifacts benchmarks/runs
+	rm -rf .venv .venv-serve .venv-manifests .venv-peers .venv-crosscheck .venv-openvino .venv-ray .tools runs artifacts benchmarks/runs
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
