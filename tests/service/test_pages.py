@@ -54,7 +54,7 @@ def opened(browser: Any, server: Process) -> Open:
         asked: list[str] = []
         context = browser.new_context(**options)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.on("console", lambda told: complaints.append(told.text) if told.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
@@ -247,6 +247,7 @@ def test_two_models_are_compared_and_a_cell_leads_to_its_images(opened: Open) ->
         sound(page)
         page.get_by_role("button", name="toy@2").last.click()
         page.locator(".segments [aria-pressed=true]", has_text="toy@2").wait_for()
+        page.locator(".result:not([aria-busy]) .figures").wait_for()
         page.locator(".confusion button").first.focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")

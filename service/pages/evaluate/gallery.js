@@ -1,5 +1,5 @@
 // Images with a caption: of a split from the server, of an upload as the small picture that was kept with the job.
-import { json, picture } from "../shell/api.js";
+import { drawn, json, picture } from "../shell/api.js";
 import { h } from "../shell/dom.js";
 
 /** `entries`: {title, words, url or thumbnail, place}. For uploads, `images` and `answer` tell where a picture was kept. */
@@ -7,7 +7,7 @@ export async function gallery(entries, images = null, answer = null) {
   const figures = await Promise.all(entries.map(async (each) => {
     const source = each.thumbnail ?? (each.url ? (await picture(each.url)).url : await kept(each, images, answer));
     const words = each.name ? `${each.words}, ${each.name}` : each.words;
-    return h("figure", {}, source ? h("img", { src: source, alt: `${each.title}: ${words}` }) : h("span", { class: "blank" }),
+    return h("figure", {}, source ? drawn(source, { alt: `${each.title}: ${words}` }) : h("span", { class: "blank" }),
       h("figcaption", {}, h("strong", {}, each.title), words));
   }));
   return h("div", { class: "gallery" }, figures);

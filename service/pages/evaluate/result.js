@@ -17,7 +17,9 @@ export async function result(answer, job) {
 
   async function show(one, place) {
     buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(at === place)));
+    shown.setAttribute("aria-busy", "true");
     shown.replaceChildren(...await details(one, `/evaluate/jobs/${job.id}/images?of=${place ? "other" : "first"}`));
+    shown.removeAttribute("aria-busy");
   }
 
   const saves = ["html", "csv"].map((kind) => h("button", { onclick: () => save(job, kind) }, `Save ${kind.toUpperCase()}`));

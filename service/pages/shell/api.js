@@ -47,6 +47,14 @@ export async function picture(path) {
   return { blob, url: URL.createObjectURL(blob), label: decodeURIComponent(answer.headers.get("X-Weighbridge-Label") ?? "") };
 }
 
+/** An <img> of such a URL, which is let go once it is drawn. */
+export function drawn(url, properties) {
+  const image = Object.assign(new Image(), properties);
+  if (url.startsWith("blob:")) image.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
+  image.src = url;
+  return image;
+}
+
 let known = null;
 
 /** GET /models, remembered; `again` asks anew. */

@@ -1,5 +1,5 @@
 // Images of the bundled splits to click on; what they show is known, so the answers can be told right or wrong.
-import { json, picture } from "../shell/api.js";
+import { drawn, json, picture } from "../shell/api.js";
 import { $, choices, h } from "../shell/dom.js";
 
 const SHOWN = 12;
@@ -26,7 +26,7 @@ async function offer(split, first, use) {
   await Promise.all(places.map(async (place, step) => {
     const found = await picture(`/splits/${encodeURIComponent(split.name)}/images/${place}.png`);
     const button = $("samples").children[step];
-    button.append(h("img", { src: found.url, alt: "" }));
+    button.append(drawn(found.url, { alt: "" }));
     button.title = found.label;
     button.setAttribute("aria-label", `${found.label}, image ${place} of ${split.name}`);
     button.disabled = false;

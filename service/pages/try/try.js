@@ -7,11 +7,16 @@ import { sources } from "./sources.js";
 import { snippets } from "./snippet.js";
 
 export async function start(section) {
-  const found = await models();
+  let found = await models();
+  while (!found.models.some((model) => model.ready)) {  // the server may just have started
+    $("agreement").textContent = "No model is ready yet.";
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    found = await models(true);
+  }
+  $("agreement").textContent = "Choose a sample, or bring an image of your own.";
   const ready = found.models.filter((model) => model.ready);
   prepare(ready);
   snippets();
-  if (!ready.length) $("try-problem").replaceChildren(trouble(new Error("No model is ready yet.")));
 
   /** `image`: {blob, name, truth}; the newest one wins. */
   const use = (image) => {
