@@ -19,3 +19,8 @@ def cache_folder() -> Path:
 def runs_folder() -> Path:
     """`$WEIGHBRIDGE_RUNS`, or ./runs."""
     return Path(os.environ.get("WEIGHBRIDGE_RUNS") or "runs")
+
+
+def ray_address() -> str:
+    """`$RAY_ADDRESS`, or "": Ray looks for a cluster itself."""
+    return os.environ.get("RAY_ADDRESS", "")

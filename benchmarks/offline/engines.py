@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -23,6 +24,8 @@ from service.settings import PREFIX
 MODELS = PREFIX + "MODELS"
 MOST_BLOCKS = 4096  # Ray Data's unit of scheduling; with more units than this, a block holds several
 QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": "(?s).", "RAY_BACKEND_LOG_LEVEL": "fatal"}  # what matters is told by us
+CONNECT_S = 10.0
+CURE = "`ray status` says which cluster is there, RAY_ADDRESS=HOST:6379 which one is meant"
 MISSING = ("--engine ray needs Ray, which is not installed here: `make ray` makes .venv-ray with it (the dependency "
            "group `ray`); then .venv-ray/bin/python -m benchmarks.offline … --engine ray")
 
@@ -52,6 +55,7 @@ def on_ray(units: Sequence[Unit], job: Job, folder: Path) -> Iterator[Scored]:
     """
     if find_spec("ray") is None:
         raise OfflineError(MISSING)
+    _check_address(os.environ.get("RAY_ADDRESS", ""))
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)  # read when Ray is imported
     import ray
@@ -62,12 +66,22 @@ def on_ray(units: Sequence[Unit], job: Job, folder: Path) -> Iterator[Scored]:
             ray.init(runtime_env={"working_dir": staged}, logging_level=logging.ERROR, log_to_driver=False,
                      include_dashboard=False)
         except (ConnectionError, RuntimeError) as error:
-            raise OfflineError(f"--engine ray: {' '.join(str(error).split())[:400]}; `ray status` says which cluster "
-                               "is there, RAY_ADDRESS=HOST:6379 which one is meant") from error
+            raise OfflineError(f"--engine ray: {' '.join(str(error).split())[:400]}; {CURE}") from error
         try:
             yield from _stream(ray, units, job)
         finally:
             ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """OfflineError at once where nothing listens; Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in host:
+        return  # a word that Ray knows, or none
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise OfflineError(f"--engine ray: no cluster answers at RAY_ADDRESS={address} ({error}); {CURE}") from error
 
 
 def _stream(ray: Any, units: Sequence[Unit], job: Job) -> Iterator[Scored]:

@@ -103,6 +103,17 @@ def test_without_ray_the_cluster_says_how_to_get_it(
     assert "--engine ray needs Ray, which is not installed here: `make ray` makes .venv-ray" in said
 
 
+def test_an_address_where_nothing_listens_is_told_at_once(
+    toy_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.engines.cluster.find_spec", lambda name: object())
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+
+    assert main(["fm000-linear", "--engine", "ray"]) == 2
+
+    assert "no cluster answers at RAY_ADDRESS=127.0.0.1:1" in capsys.readouterr().err
+
+
 def test_a_node_goes_on_from_the_state_it_is_given_and_hands_over_the_whole_run(
     toy_data: Path, recipe: Recipe, tmp_path: Path
 ) -> None:

@@ -15,12 +15,13 @@ import logging
 import math
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,17 @@ from training.engines.engine import Event
 from training.engines.node import LAST, Files, work
 from training.execution import is_small
 from training.loop import Task
-from training.places import data_folder, runs_folder
+from training.places import data_folder, ray_address, runs_folder
 from training.plan import How
 from training.runs import open_run
 
 AT_ONCE = 500      # tasks that are handed to Ray; each holds a lock, and an open file with it
 ATTEMPTS = 3       # a task that is lost so often without one epoch more is given up
 TICK_S = 0.5
+CONNECT_S = 10.0
 IMPATIENT_S = 120.0  # a process of a node needs seconds to begin, and many on a busy machine
 QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": "(?s)."}  # Ray's own words about a lost node are twenty lines; ours are one
+CURE = "`ray status` says which cluster is there, RAY_ADDRESS=HOST:6379 which one is meant"
 MISSING = ("--engine ray needs Ray, which is not installed here: `make ray` makes .venv-ray with it (the dependency "
            "group `ray`); then .venv-ray/bin/python -m training … --engine ray")
 
@@ -87,7 +90,7 @@ class Cluster:
             if not ready:
                 if any(attempt.begun for attempt in self._on.values()):
                     quiet_since = time.monotonic()
-                elif time.monotonic() > self._deadline:
+                elif time.monotonic() > self._deadline + IMPATIENT_S * any(each.always for each in self._on.values()):
                     return
                 elif time.monotonic() - quiet_since > IMPATIENT_S:
                     quiet_since = math.inf
@@ -99,6 +102,7 @@ class Cluster:
             yield from self._hand_out()
 
     def _connect(self) -> None:
+        _check_address()
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)  # read when Ray is imported
         import ray
@@ -112,9 +116,7 @@ class Cluster:
                 logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False,
             )
         except (ConnectionError, RuntimeError) as error:
-            where = os.environ.get("RAY_ADDRESS", "the cluster on this machine")
-            raise ValueError(f"--engine ray: {where}: {' '.join(str(error).split())[:400]}; `ray status` says what is "
-                             "there, RAY_ADDRESS=HOST:6379 which one is meant") from error
+            raise ValueError(f"--engine ray: {' '.join(str(error).split())[:400]}; {CURE}") from error
         total = ray.cluster_resources()
         if self._how.device == "cuda" and not total.get("GPU"):
             raise ValueError("--device cuda: the Ray cluster has no GPU; use --device cpu")
@@ -149,9 +151,10 @@ class Cluster:
                 self._begun.add(number)
                 yield number, "finished", (task.folder,)
                 continue
-            self._on[self._begin(number, first=not self._begun and not self._on)] = _Attempt(number, lock)
+            always = not self._begun and not self._on  # the first gets one epoch further in any case
+            self._on[self._begin(number, always=always)] = _Attempt(number, lock, always)
 
-    def _begin(self, number: int, *, first: bool) -> Any:
+    def _begin(self, number: int, *, always: bool) -> Any:
         import ray
 
         task, threads = self._tasks[number], self._threads(self._tasks[number])
@@ -164,7 +167,7 @@ class Cluster:
         )
         return remote.remote(
             task.recipe.to_dict(), task.seed, task.protocol, settings, state.read_bytes() if state.exists() else None,
-            time.time() + seconds, first,
+            time.time() + seconds, always,
         )
 
     def _listen(self, generator: Any) -> Iterator[Event]:
@@ -205,16 +208,18 @@ class Cluster:
                else "its process died" if isinstance(error, WorkerCrashedError) else "its node was lost")
         self._fruitless[number] += 1
         if not isinstance(error, NodeDiedError | ObjectLostError | OutOfMemoryError | WorkerCrashedError):
-            why = " ".join(str(error).split())[:400]
+            why = " ".join(str(error).split())[:400]  # the whole cluster is gone, or cannot do this at all
         elif self._fruitless[number] < ATTEMPTS:
             saved = f"the end of epoch {attempt.epochs}" if attempt.epochs else "the start, for no epoch was finished"
             yield number, "lost", (f"{label}: {why}; it is run again from {saved}",)
             del self._on[generator]
-            again = self._begin(number, first=True)
-            self._on[again] = _Attempt(number, attempt.lock, epochs=attempt.epochs)
+            again = self._begin(number, always=attempt.always)
+            self._on[again] = _Attempt(number, attempt.lock, attempt.always, epochs=attempt.epochs)
             return
-        yield from self._end(generator, "failed", f"{label}: {why}, {self._fruitless[number]} times without one epoch "
-                             "more; the last finished epoch is saved, the same command goes on from there")
+        else:
+            why += f", {ATTEMPTS} times without one epoch more"
+        yield from self._end(generator, "failed", f"{label}: {why}; the last finished epoch is saved, the same command "
+                             "goes on from there")
 
     def _end(self, generator: Any, event: str, *content: Any) -> Iterator[Event]:
         attempt = self._on.pop(generator)
@@ -240,8 +245,9 @@ class _Attempt:
 
     number: int
     lock: ExitStack
+    always: bool  # whatever the time
     begun: bool = False
-    epochs: int = field(default=0)
+    epochs: int = 0
 
 
 def _work(
@@ -253,6 +259,18 @@ def _work(
         yield "unfinished", (), {}
     else:
         yield from work(recipe, seed, protocol, settings, state, ends)
+
+
+def _check_address() -> None:
+    """ValueError at once where nothing listens; Ray itself tries for minutes."""
+    address = ray_address()
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in host:
+        return  # a word that Ray knows, or none
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise ValueError(f"--engine ray: no cluster answers at RAY_ADDRESS={address} ({error}); {CURE}") from error
 
 
 def _code(folder: Path) -> Path:

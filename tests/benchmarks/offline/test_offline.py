@@ -184,6 +184,17 @@ def test_what_is_not_installed_is_told_with_the_cure(
     assert said in " ".join(capsys.readouterr().err.split())
 
 
+def test_an_address_where_nothing_listens_is_told_at_once(
+    data: Path, toy_models: Path, capsys: Err, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.offline.engines.find_spec", lambda name: object())
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+
+    assert main([str(data), "--model", "toy", "--root", str(toy_models), "--engine", "ray"]) == 1
+
+    assert "no cluster answers at RAY_ADDRESS=127.0.0.1:1" in " ".join(capsys.readouterr().err.split())
+
+
 @needs_ray
 def test_a_cluster_that_loses_a_node_ends_in_the_figures_of_this_machine(
     tmp_path: Path, journals: Path, capsys: Err
