@@ -30,7 +30,7 @@ VARIABLES = {f"WEIGHBRIDGE_{name.upper()}" for name in Settings.__dataclass_fiel
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
-    words = shlex.split(command)
+    words = shlex.split(command, comments=True)
     while re.fullmatch(r"[A-Z_]+=.*", words[0]):
         assert words.pop(0).split("=")[0] in VARIABLES
     match words:
