@@ -1,9 +1,9 @@
 """Which images are trained on, held out for validation, and tested on. A pure function of the images; no seed.
 
 Where the data says parts, they are kept, and validation is taken from train where it has none. Else a fifth of each
-class is the test part and a tenth the validation part, at least one image of each. The images of a class are put in
-the order of the hash of their pixels and cut, so that the same folder always gives the same parts, whatever its files
-are called.
+class is the test part and an eighth of the rest the validation part, at least one image of each. The images of a class
+are put in the order of the hash of their pixels and cut, so that the same folder always gives the same parts, whatever
+its files are called.
 
 The same picture twice would be learned and then asked about. Copies always fall into one part; where the data itself
 has a picture in two parts, it stays in the test part, or else in validation, and is taken out of the other.
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from training.own.collect import Part
 
-TEST, VALIDATION = 0.2, 0.1
+TEST, VALIDATION = 0.2, 0.125
 RANK: dict[Part, int] = {"test": 0, "validation": 1, "train": 2}
-RULE = "a fifth of each class is tested on and a tenth held out, by the hash of the pixels"
+RULE = "a fifth of each class is tested on and an eighth of the rest held out, by the hash of the pixels"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+"""Recipes on data of one's own: what is replaced, what is recorded, and that it serves like everything else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.__main__ import main as export
+from service.card import read_card
+from service.splits import Split
+from training.__main__ import main
+from training.material import Material
+from training.own.adapt import misfit, on_own_data
+from training.own.network import called, pin
+from training.own.prepare import prepare
+from training.recipe import Recipe
+from training.recipes import RECIPES
+from training.results import files
+
+Out = pytest.CaptureFixture[str]
+QUICK = ["--threads", "1", "--no-probe"]
+
+
+@pytest.fixture
+def short(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """A toy recipe in the table, of a report, with a floor."""
+    entry = replace(recipe, name="toy", floor=0.99, batch_size=16)
+    monkeypatch.setitem(RECIPES, "toy", entry)
+    return entry
+
+
+def test_a_recipe_trains_exports_and_records_what_was_computed(
+    shapes: Path, short: Recipe, tmp_path: Path, capsys: Out
+) -> None:
+    assert main(["toy", "--data", str(shapes), *QUICK]) == 0
+    assert export(["bright-columns-toy", "--format", "onnx", "--to", str(tmp_path / "models")]) == 0
+
+    out = capsys.readouterr().out
+    result = json.loads(next((tmp_path / "runs").glob("bright-columns-toy/*/clean/seed-0/result.json")).read_bytes())
+    card = read_card(tmp_path / "models" / "bright-columns-toy" / "1")
+    split = Split.find(tmp_path / "models" / "splits" / "bright-columns-test")
+    facts = prepare(shapes)
+    assert "63 images to train on, 9 held out, 18 to test" in out
+    assert result["data"] == card.training["data"] == facts.to_dict()
+    assert result["data"]["classes"] == [*card.classes]
+    assert result["recipe"]["normalization"] == {"mean": [*facts.mean], "std": [*facts.std]}
+    assert (result["test_split_scored"], result["test"]["count"], result["validation"]["count"]) == (1, 18, 9)
+    assert card.score is not None
+    assert (card.score.dataset, card.score.split, card.score.count) == ("bright-columns", "test", split.card.count)
+    assert split.card.classes == card.classes
+
+
+def test_own_data_leaves_the_results_of_the_reports_alone(shapes: Path, short: Recipe, tmp_path: Path) -> None:
+    before = {path.name for path in files.derive(tmp_path / "results")}
+
+    assert main(["toy", "--data", str(shapes), *QUICK]) == 0
+
+    assert {path.name for path in files.derive(tmp_path / "results")} == before
+
+
+def test_the_same_images_are_held_out_whatever_the_seed(shapes: Path, recipe: Recipe) -> None:
+    import torch
+
+    own = on_own_data(recipe, facts := prepare(shapes))
+    one, other = (Material.load(own, own.protocol("clean"), seed=seed, device=torch.device("cpu")) for seed in (0, 1))
+
+    assert one.held_out is not None
+    assert other.held_out is not None
+    assert torch.equal(one.held_out.images, other.held_out.images)
+    assert (len(one.train.labels), len(one.held_out.labels)) == (facts.train, facts.validation)
+
+
+def test_networks_that_do_not_take_the_size_are_left_out_with_the_reason(
+    shapes: Path, short: Recipe, capsys: Out
+) -> None:
+    assert main(["cf003", "--data", str(shapes), *QUICK]) == 2
+    err = capsys.readouterr().err
+    assert main(["cf003", "toy", "--data", str(shapes), "--max-minutes", "0", *QUICK]) in (0, 3)
+
+    assert "cf003 is left out: gated-cnn does not take such images" in err
+    assert "what does: mlp" in err
+    assert "cf003 is left out" in capsys.readouterr().out
+
+
+def test_every_architecture_takes_images_of_32_pixels_or_says_why_not(shapes: Path) -> None:
+    facts = prepare(shapes, size=(32, 32))
+
+    one_each = {recipe.architecture: recipe for recipe in RECIPES.values()}.values()
+    assert {recipe.architecture: misfit(on_own_data(recipe, facts), facts) for recipe in one_each} == dict.fromkeys(
+        (recipe.architecture for recipe in one_each), None
+    )
+
+
+def test_a_network_of_ones_own_is_pinned_to_its_source(
+    shapes: Path, short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    source = """
+from torch import nn
+def build(image, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(image[0] * image[1] * image[2], classes))
+"""
+    (tmp_path / "own_net.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    command = ["toy", "--data", str(shapes), "--network", "own_net:build", *QUICK]
+
+    assert main(command) == 0
+    assert export(["bright-columns-build", "--format", "onnx", "--to", str(tmp_path / "models")]) == 0
+
+    card = read_card(tmp_path / "models" / "bright-columns-build" / "1")
+    assert (card.architecture, card.parameters) == (pin("own_net:build"), 144 * 3 + 3)
+    pinned = pin("own_net:build")
+    (tmp_path / "own_net.py").write_text(source + "# changed\n")
+    with pytest.raises(ValueError, match="has changed since"):
+        called(pinned)
+
+
+def test_a_recipe_may_be_a_file(shapes: Path, short: Recipe, tmp_path: Path, capsys: Out) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import replace\nfrom training.recipes import RECIPES\n"
+        "RECIPE = replace(RECIPES['toy'], name='mine', epochs=1)\n"
+    )
+
+    assert main([str(tmp_path / "mine.py"), "--data", f"lines={shapes}", *QUICK]) == 0
+
+    assert len(list((tmp_path / "runs").glob("lines-mine/*/clean/seed-0/result.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fm-fast", "--size", "12x12"], "--size goes with --data"),
+        (["fm-fast", "--network", "a:b"], "--network goes with --data"),
+        (["--data", "{}"], "which recipe shall be trained on it"),
+        (["fm-fast", "--data", "{}", "--network", "nothing"], "say module:function"),
+        (["fm-fast", "--data", "{}", "--network", "no_such_module_here:build"], "Python finds no module"),
+        (["fm-fast", "--data", "{}", "--protocol", "report"], "it has the protocol clean only"),
+        (["fm-fast", "cf-fast", "--data", "{}", "--name", "one"], "there are 2 recipes; name one"),
+        (["fm-fast", "--data", "{}", "--size", "2x2"], "sides are from 4 to 1024"),
+        (["gone.py", "--data", "{}"], "there is no file gone.py"),
+    ],
+)
+def test_a_wrong_question_is_answered_with_the_cure(
+    shapes: Path, arguments: list[str], message: str, capsys: Out
+) -> None:
+    assert main([each.format(shapes) for each in arguments]) == 2
+
+    assert message in capsys.readouterr().err
