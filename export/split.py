@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,8 +41,7 @@ def labelled_split(
     """Write a split into `folder`; when `careful`, ValueError where that holds other images already."""
     kept = labels.astype("uint8" if len(classes) <= 256 else "int64")
     if careful and (there := _read(folder)) is not None:
-        held, truth = there.load()
-        if there.card.classes != tuple(classes) or not (np.array_equal(held, images) and np.array_equal(truth, labels)):
+        if there.card.classes != tuple(classes) or _content(*there.load()) != _content(images, labels):
             raise ValueError(
                 f"{folder} holds other images or classes, and cards that were scored on them refer to it; give your "
                 "data another name, or put its models under another --to"
@@ -48,6 +49,12 @@ def labelled_split(
         return there.card, folder
     card = write_split(folder, images, kept, dataset=dataset, split=split, classes=classes, licence=licence)
     return card, folder
+
+
+def _content(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Counter[tuple[int, bytes]]:
+    """What a split holds, whatever its order."""
+    return Counter((label, hashlib.sha256(image.tobytes()).digest())
+                   for image, label in zip(images, labels.tolist(), strict=True))
 
 
 def _read(folder: Path) -> Split | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image
 
+from export.__main__ import main
 from export.golden import clouds
 from export.importing.asked import Asked, ImportRefusedError
 from export.importing.foreign import understand
@@ -180,6 +181,39 @@ def test_labelled_images_put_accuracy_on_the_card_and_a_split_beside_the_model(a
     assert done.card.score is not None
     assert (done.card.score.dataset, done.card.score.count, done.card.score.correct) == ("odd", 20, 19)
     assert (asked.to / "splits" / "odd-test" / "split.json").is_file()
+
+
+def test_other_images_under_the_name_of_a_split_are_refused_and_the_same_ones_in_another_order_are_not(
+    asked: Asked, tmp_path: Path
+) -> None:
+    onnx.save(model(ANY), asked.source)
+    images = clouds(4, SHAPE)
+    for name, order in (("one", (0, 1, 2)), ("two", (2, 1, 0)), ("three", (0, 1, 3))):
+        (tmp_path / name / CLASSES[0]).mkdir(parents=True)
+        for place, number in enumerate(order):
+            Image.fromarray(images[number]).save(tmp_path / name / CLASSES[0] / f"{place}.png")
+    for name in ("one", "two"):
+        wanted = replace(asked, test=tmp_path / name, dataset="clouds", name=name)
+        assert publish(understand(wanted), wanted).card.score is not None
+
+    with pytest.raises(ValueError, match="clouds-test holds other images"):
+        publish(understand(wanted), replace(wanted, test=tmp_path / "three"))
+
+
+def test_the_command_line_tells_what_it_found_and_ends_with_0_or_1(
+    asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(model(ANY), asked.source)
+    command = ["import", asked.source, "--classes", str(asked.classes), "--to", str(asked.to)]
+
+    assert main(command) == 1
+    refused = capsys.readouterr().out
+    assert main([*command, "--normalize", "unit"]) == 0
+    told = capsys.readouterr().out
+
+    assert "refused: the graph does not say how its pixels were normalised" in refused
+    for line in ("layout NCHW: the input is (any, 3, 4, 5)", "as --normalize unit says", "logits: 16 images", "odd/1"):
+        assert line in told
 
 
 REFUSED = {
