@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import tempfile
+import threading
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,7 @@ from service.card import sha256_of
 from service.runtimes import RuntimeUnavailable
 from service.runtimes.script import TorchModel, load_torch
 
+ONE_AT_A_TIME = threading.Lock()  # the compiler's settings are those of the process
 CACHE = Path.home() / ".cache" / "weighbridge" / "inductor"
 
 
@@ -32,7 +34,8 @@ def open_model(path: Path, *, device: str, threads: int, cache: Path | None = No
     compiled = folder / f"{key(path, torch, threads)}.pt2"
     if not compiled.exists():
         try:
-            _compile(torch, path, compiled, threads)
+            with ONE_AT_A_TIME:
+                _compile(torch, path, compiled, threads)
         except Exception as error:  # the compiler raises of many kinds, its own among them
             raise RuntimeUnavailable(
                 f"AOTInductor could not compile {path.name}: {type(error).__name__}: {str(error)[:300]}; it needs a "
@@ -49,6 +52,7 @@ def key(path: Path, torch: Any, threads: int) -> str:
 
 def _compile(torch: Any, path: Path, compiled: Path, threads: int) -> None:
     config = import_module("torch._inductor.config")
+    caches = import_module("torch._inductor.runtime.cache_dir_utils")
     compiled.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=compiled.parent) as draft:
         unfinished = Path(draft) / "model.pt2"
@@ -57,6 +61,7 @@ def _compile(torch: Any, path: Path, compiled: Path, threads: int) -> None:
         with (
             warnings.catch_warnings(), torch.no_grad(),
             config.patch({"cpp.threads": threads, "compile_threads": 1}),
+            caches.temporary_cache_dir(str(compiled.parent / "work")),  # torch's own choice is a folder in /tmp
         ):
             # torch's use of its own deprecated parts; nothing a caller could change.
             for category in (DeprecationWarning, FutureWarning):
