@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ class Nodes:
             self._process = subprocess.Popen(
                 [PYTHON, ROOT / "tests" / "ray_nodes.py", str(count)], text=True, start_new_session=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file,
+                env={**os.environ, "RAY_worker_niceness": "0"},  # nice workers starve where other tests run
             )
         self.address = self._answer()
 
