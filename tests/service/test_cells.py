@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,3 +40,24 @@ def test_a_cell_keeps_a_few_of_many() -> None:
     (cell,) = cells_of(probabilities, material)
 
     assert len(cell.places) == len(cell.probabilities) == PER_CELL
+
+
+def test_images_of_a_job_are_those_of_its_matrix_and_what_it_does_not_have_is_refused(
+    http: httpx.Client, problem_of: Callable[..., Any]
+) -> None:
+    job = http.post("/evaluate", json={"model": "toy@1", "job": True, "limit": 60}).json()
+    while (found := http.get(job["url"]).json())["state"] in ("queued", "running"):
+        time.sleep(0.1)
+    result = http.get(found["result"]).json()
+
+    for label in (0, 1):
+        for predicted in (0, 1):
+            cell = http.get(f"{job['url']}/images", params={"label": label, "predicted": predicted}).json()
+            assert cell["count"] == result["confusion"][label][predicted]
+            assert len(cell["images"]) == min(PER_CELL, cell["count"])
+            for image in cell["images"]:
+                shown = http.get(image["url"])
+                assert shown.headers["x-weighbridge-label"] == cell["label"]
+    assert "cells" not in result
+    for query in ("label=2&predicted=0", "label=0", "label=0&predicted=-1", "label=0&predicted=0&of=other"):
+        problem_of(http.get(f"{job['url']}/images?{query}"), 422, "bad-value")

@@ -12,13 +12,17 @@ export async function result(answer, job) {
   const other = answer.comparison?.other;
   const box = h("div", { class: "result" }), shown = h("div", { class: "result" });
   const name = (one) => `${one.model}@${one.version}`;
+  let latest = null;
   const buttons = (other ? [answer, other] : []).map((one, place) =>
     h("button", { "aria-pressed": String(!place), onclick: () => show(one, place) }, name(one)));
 
   async function show(one, place) {
     buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(at === place)));
     shown.setAttribute("aria-busy", "true");
-    shown.replaceChildren(...await details(one, `/evaluate/jobs/${job.id}/images?of=${place ? "other" : "first"}`));
+    latest = one;
+    const made = await details(one, `/evaluate/jobs/${job.id}/images?of=${place ? "other" : "first"}`);
+    if (latest !== one) return;
+    shown.replaceChildren(...made);
     shown.removeAttribute("aria-busy");
   }
 

@@ -87,6 +87,6 @@ function summary({ took, refused, failed, skipped, due, stopped }) {
   if (took.length) parts.push(`p50 ${ms(at(.5))}, p99 ${ms(at(.99))} as this browser sees it, from when each was due`);
   if (refused) parts.push(`${whole(refused)} refused`);
   if (failed) parts.push(`${whole(failed)} failed`);
-  if (skipped) parts.push(`${whole(skipped)} not sent, this browser being too slow`);
+  if (skipped) parts.push(`${whole(skipped)} not sent, because ${UNDER_WAY} were under way`);
   return `${parts.join("; ")}.`;
 }
