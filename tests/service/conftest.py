@@ -62,6 +62,7 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     with running(
         models, tmp_path_factory.mktemp("home"), WEIGHBRIDGE_DEFAULT_MODEL="toy",
         WEIGHBRIDGE_MAX_BODY_BYTES="3000000", WEIGHBRIDGE_MAX_PIXELS="1000000",
+        WEIGHBRIDGE_JOB_SHARE="1",  # nothing to give way to, and tests that wait for jobs
         WEIGHBRIDGE_REPORTS=str(models.parent / "reports"),
     ) as process:
         yield process
