@@ -28,6 +28,11 @@ from service.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FIRST_LOAD_BYTES = 300_000
+HOLD = """(bytes) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], "held.png", { type: "image/png" }));
+    return data;
+}"""
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 FLAGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 Open = Callable[..., AbstractContextManager[Any]]
@@ -146,18 +151,19 @@ def test_an_image_is_weighed_on_every_ready_model_and_nothing_comes_from_elsewhe
         page.locator("#models", has_text="model.onnx has 11 bytes").wait_for()
 
 
-def test_an_image_may_be_chosen_pasted_drawn_or_photographed(opened: Open) -> None:
+def test_an_image_may_be_chosen_dropped_pasted_drawn_or_photographed(opened: Open) -> None:
     with opened() as page:
         first_sample(page).wait_for()
         page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(255)})
         answered(page, "bright")
         assert "from 8 × 8" in page.locator("#seen").inner_text()
 
-        page.evaluate("""(bytes) => {
-            const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(bytes)], "b.png", { type: "image/png" }));
-            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
-        }""", list(png(0, 9)))
+        held = page.evaluate_handle(HOLD, list(png(255, 7)))
+        page.dispatch_event("#drop", "drop", {"dataTransfer": held})
+        page.locator("#seen", has_text="from 7 × 7").wait_for()
+
+        page.evaluate("(held) => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: held }))",
+                      page.evaluate_handle(HOLD, list(png(0, 9))))
         answered(page, "dark")
         page.locator("#seen", has_text="from 9 × 9").wait_for()
 
