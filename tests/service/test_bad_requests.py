@@ -119,7 +119,7 @@ def test_a_bad_body_is_a_problem(
         ("model=nope", 404, "unknown-model"),
         ("model=toy@9", 404, "unknown-model"),
         ("model=../../etc/passwd", 404, "unknown-model"),
-        ("runtime=tensorrt", 404, "unknown-runtime"),
+        ("runtime=abacus", 404, "unknown-runtime"),
         ("runtime=torchscript", 409, "runtime-unavailable"),
         ("top_k=0", 422, "bad-value"),
         ("top_k=-1", 422, "bad-value"),
