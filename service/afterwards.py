@@ -98,8 +98,9 @@ def afterwards(settings: Settings, dropped: Callable[[], None]) -> Afterwards | 
 
 def write_lines(accounts: Sequence[Account]) -> None:
     """A JSON object per line on standard output."""
-    sys.stdout.write(b"".join([account.line for account in accounts]).decode())
     sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join([account.line for account in accounts]))
+    sys.stdout.buffer.flush()
 
 
 def line(account: Account) -> bytes:
