@@ -17,7 +17,7 @@ from benchmarks.rolling.versions import TOLERANCE, Question
 from benchmarks.soak.connection import Answer, Connection, LostError
 
 LONGEST_S = 600.0   # of a load that nobody ends
-MOST_AT_ONCE = 400  # under way; whoever is due beyond that finds the service down, for a client's patience
+MOST_AT_ONCE = 2000  # under way; whoever is due beyond that finds the service down, for a client's patience
 KEPT = "on a kept connection"
 
 
