@@ -39,6 +39,8 @@ from benchmarks.soak.words import caption as soak_caption
 from benchmarks.soak.words import table as soak_table
 from benchmarks.stall.publish import STALL
 from benchmarks.stall.words import stall_table
+from benchmarks.yielding.__main__ import RESULTS as YIELDING
+from benchmarks.yielding.words import yielding_table
 from service.card import CARD_FILE, ModelCard, read_card
 from service.settings import table as settings_table
 
@@ -165,6 +167,14 @@ def rolling(folder: Path = ROLLING) -> str:
     )
 
 
+def yielding(folder: Path = YIELDING) -> str:
+    """What a job costs the requests beside it, by machine."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return "\n\n".join(map(yielding_table, found)) or (
+        "Not measured yet; `python -m benchmarks.yielding --publish` does it in two minutes."
+    )
+
+
 def crosscheck(folder: Path = CHECKED) -> str:
     """Whether LoadGen and ours agreed, by machine and model."""
     found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
@@ -199,6 +209,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "goals": goals,
     "soak": soak,
     "rolling": rolling,
+    "yielding": yielding,
     "crosscheck": crosscheck,
     "roofline": roofline,
     "quantised": quantised,
