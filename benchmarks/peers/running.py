@@ -105,12 +105,16 @@ def _await_ready(server: Running, log: Path) -> None:
     deadline, said = time.monotonic() + START_LIMIT, "nothing"
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise UnavailableError(f"ended with code {server.process.returncode}: {last_lines(log)[-1500:]}")
+            raise UnavailableError(f"ended with code {server.process.returncode}: {_last_words(log)}")
         with contextlib.suppress(httpx.HTTPError):
             answer = httpx.get(f"{server.url}{server.contender.ready}", timeout=5)
             if answer.status_code == 200:
                 return
             said = f"HTTP {answer.status_code}"
         time.sleep(0.1)
-    raise UnavailableError(f"was not ready after {START_LIMIT:.0f} s ({said}): {last_lines(log)[-1500:]}")
+    raise UnavailableError(f"was not ready after {START_LIMIT:.0f} s ({said}): {_last_words(log)}")
 
+
+def _last_words(log: Path) -> str:
+    """The last line of a log: what went wrong, after the places in files where it did."""
+    return (last_lines(log).strip().splitlines() or ["it said nothing"])[-1].strip()[-500:]
