@@ -1,10 +1,11 @@
 """What is told about a request after its answer has gone: the access log, and spans where tracing is on.
 
 Nobody waits for it: once the answer is on its way the event loop makes the line (3 us) and appends it to a list, and a
-thread of its own empties that ten times a second, writing all lines at once. The thread does not make the lines: while
-it did, it kept the interpreter for milliseconds at a time, and every request of that moment waited. Where requests come
-faster than they can be told, the newest are dropped and counted, never delayed. With the access log off and no exporter
-configured there is no thread and no list.
+thread of its own empties that ten times a second, writing all lines at once. The thread gets bytes and no objects:
+while it made the lines, and later while it only let go of the finished requests, it kept the interpreter for a
+millisecond and more at a time, and every request of that moment waited. Where requests come faster than they can be
+told, the newest are dropped and counted, never delayed. With the access log off and no exporter configured there is no
+thread and no list.
 """
 
 from __future__ import annotations
@@ -30,37 +31,40 @@ logger = logging.getLogger("weighbridge")
 
 
 class Account(NamedTuple):
-    """One finished request. Times in nanoseconds; `ended_ns` since 1970. `line` is its line of the access log."""
+    """One finished request. Times in nanoseconds; `ended_ns` since 1970."""
 
     ended_ns: int
     visit: Visit
     method: str
     route: str
     path: str
-    line: bytes = b""
 
 
 Teller = Callable[[Sequence[Account]], None]
 
 
 class Afterwards:
-    """Takes accounts on the event loop, tells them in a thread."""
+    """Takes accounts on the event loop, tells them in a thread. With `lines`, each is a line of the access log."""
 
     def __init__(self, tellers: Sequence[Teller], dropped: Callable[[], None], *, lines: bool = False) -> None:
         self._tellers = tellers
-        self._lines = lines
+        self._wants_lines = lines
         self._dropped = dropped
+        self._lines: deque[bytes] = deque()
         self._accounts: deque[Account] = deque()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, visit: Visit, method: str, route: str, path: str) -> None:
         """A request is over."""
-        if len(self._accounts) >= MOST:
+        if len(self._accounts) >= MOST or len(self._lines) >= MOST:
             self._dropped()
             return
         account = Account(time.time_ns(), visit, method, route, path)
-        self._accounts.append(account._replace(line=line(account)) if self._lines else account)
+        if self._wants_lines:
+            self._lines.append(line(account))
+        if self._tellers:
+            self._accounts.append(account)
         if self._thread is None:  # late, so that an application which only exists starts none
             self._thread = threading.Thread(target=self._run, name="afterwards", daemon=True)
             self._thread.start()
@@ -79,6 +83,9 @@ class Afterwards:
         self._tell()
 
     def _tell(self) -> None:
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        if lines:
+            _write(lines)
         batch = [self._accounts.popleft() for _ in range(len(self._accounts))]
         for teller in self._tellers if batch else ():
             try:
@@ -90,17 +97,18 @@ class Afterwards:
 def afterwards(settings: Settings, dropped: Callable[[], None]) -> Afterwards | None:
     """What this worker tells afterwards; None when nobody listens."""
     exporter = spans()
-    tellers: list[Teller] = [write_lines] if settings.access_log else []
-    if exporter is not None:
-        tellers.append(exporter)
-    return Afterwards(tellers, dropped, lines=settings.access_log) if tellers else None
+    if exporter is None and not settings.access_log:
+        return None
+    return Afterwards([exporter] if exporter is not None else [], dropped, lines=settings.access_log)
 
 
-def write_lines(accounts: Sequence[Account]) -> None:
-    """A JSON object per line on standard output."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(b"".join([account.line for account in accounts]))
-    sys.stdout.buffer.flush()
+def _write(lines: Sequence[bytes]) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(b"".join(lines))
+        sys.stdout.buffer.flush()
+    except OSError:
+        logger.exception("%d lines of the access log could not be written", len(lines))
 
 
 def line(account: Account) -> bytes:
