@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import orjson
 
@@ -25,6 +25,7 @@ from service.settings import Settings
 from service.tracing import spans
 from service.visit import Visit
 
+T = TypeVar("T")
 EVERY_S = 0.1
 MOST = 20_000  # that may wait to be told
 logger = logging.getLogger("weighbridge")
@@ -83,15 +84,23 @@ class Afterwards:
         self._tell()
 
     def _tell(self) -> None:
-        lines = [self._lines.popleft() for _ in range(len(self._lines))]
-        if lines:
-            _write(lines)
-        batch = [self._accounts.popleft() for _ in range(len(self._accounts))]
-        for teller in self._tellers if batch else ():
-            try:
-                teller(batch)
-            except Exception:
-                logger.exception("%d requests could not be told", len(batch))
+        _hand(_taken(self._lines), _write)
+        batch = _taken(self._accounts)
+        for teller in self._tellers:
+            _hand(batch, teller)
+
+
+def _taken(waiting: deque[T]) -> list[T]:
+    return [waiting.popleft() for _ in range(len(waiting))]
+
+
+def _hand(batch: list[T], teller: Callable[[Sequence[T]], None]) -> None:
+    """Whatever goes wrong, others are told, and the next ones."""
+    if batch:
+        try:
+            teller(batch)
+        except Exception:
+            logger.exception("%d requests could not be told", len(batch))
 
 
 def afterwards(settings: Settings, dropped: Callable[[], None]) -> Afterwards | None:
@@ -103,12 +112,9 @@ def afterwards(settings: Settings, dropped: Callable[[], None]) -> Afterwards | 
 
 
 def _write(lines: Sequence[bytes]) -> None:
-    try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(b"".join(lines))
-        sys.stdout.buffer.flush()
-    except OSError:
-        logger.exception("%d lines of the access log could not be written", len(lines))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(lines))
+    sys.stdout.buffer.flush()
 
 
 def line(account: Account) -> bytes:

@@ -92,6 +92,23 @@ def test_a_teller_that_fails_keeps_no_other_from_telling(caplog: pytest.LogCaptu
     assert "1 requests could not be told" in caplog.text
 
 
+def test_an_output_that_is_closed_keeps_nobody_from_telling(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Account] = []
+
+    def closed(lines: Sequence[bytes]) -> None:
+        raise ValueError("I/O operation on closed file")
+
+    monkeypatch.setattr(module, "_write", closed)
+    after = Afterwards([told.extend], lambda: None, lines=True)
+    after.add(Visit({}), "GET", "/", "/")
+    after.close()
+
+    assert len(told) == 1
+    assert "1 requests could not be told" in caplog.text
+
+
 @pytest.mark.parametrize(("environ", "exporter"), [
     ({}, None),
     ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, None),
