@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from consoles import examples
 from process import REPOSITORY, Process, running
 
 from benchmarks.__main__ import _parser
@@ -44,19 +45,6 @@ def made(home: Path) -> Path:
 def server(made: Path, home: Path) -> Iterator[Process]:
     with running(made, home / "server") as process:
         yield process
-
-
-def examples(text: str) -> list[tuple[str, str]]:
-    """(command, what is promised of its answer) of every console block, in order; `\\` continues a command."""
-    found: list[tuple[str, str]] = []
-    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-        for line in block.replace("\\\n", "").splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], ""))
-            else:
-                command, promised = found.pop()
-                found.append((command, promised + line))
-    return found
 
 
 def check(command: str, promised: str, home: Path, url: str = "") -> None:

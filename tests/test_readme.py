@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from consoles import examples
 from process import REPOSITORY, Process, running
 
 from benchmarks import readme
@@ -22,21 +23,8 @@ from benchmarks import readme
 TEXT = (REPOSITORY / "README.md").read_text()
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 RUN_HERE = [each for each in DOCUMENTS if each.name != "own-model.md"]  # which has a test, and models, of its own
+SHOWN = [each for document in RUN_HERE for each in examples(document.read_text())]
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
-
-
-def examples() -> list[tuple[str, str]]:
-    """(command, what is promised of its answer) for every command of every console block, in order."""
-    found: list[tuple[str, str]] = []
-    for document in RUN_HERE:
-        for block in re.findall(r"```console\n(.*?)```", document.read_text(), re.DOTALL):
-            for line in block.splitlines():
-                if line.startswith("$ "):
-                    found.append((line[2:], ""))
-                else:
-                    command, promised = found.pop()
-                    found.append((command, promised + line))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +41,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("command", "promised"), examples())
+@pytest.mark.parametrize(("command", "promised"), SHOWN)
 def test_an_example_answers_as_its_document_shows(server: Process, desk: Path, command: str, promised: str) -> None:
     address = server.url.removeprefix("http://")
 
