@@ -6,8 +6,6 @@ pictures of them are kept, as far as there is room.
 
 from __future__ import annotations
 
-import base64
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -16,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.fields import read_query, shorten
-from service.images import encode_png
+from service.images import png_url
 from service.labelled import Arrays, Material
 from service.problems import Problem
 from service.state import state_of
@@ -81,7 +79,7 @@ def thumbnail(pixels: NDArray[np.uint8]) -> str:
         image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
         image.thumbnail((SIDE, SIDE))
         pixels = np.asarray(image).reshape(image.height, image.width, -1)
-    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
+    return png_url(pixels)
 
 
 def _listed(cell: Cell, split: str | None) -> list[CellImage]:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 from dataclasses import dataclass
@@ -84,6 +85,11 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def png_url(pixels: NDArray[np.uint8]) -> str:
+    """The same file as a data URL, for a page."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
 
 
 def sniff(data: bytes) -> str:

@@ -10,7 +10,6 @@ batch at a time, and one image at a time per worker, so that it can never fill a
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.images import Decoded, encode_png
+from service.images import Decoded, png_url
 from service.ingress import check_count, expected_s, read_ask
 from service.pixels import from_bytes
-from service.predict import PARSE_S_PER_BYTE, stack
+from service.predict import PARSE_S_PER_BYTE, decoder
 from service.problems import Problem
 from service.routing import plan_for
 from service.shelf import Opened
@@ -39,10 +38,9 @@ async def see(request: Request) -> Response:
     """Answer POST /predict/input."""
     opened, pixels, original, _ = await _one(request)
     height, width, channels = pixels.shape
-    url = "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
     found = SeenInput(
         model=opened.card.name, version=opened.card.version, height=height, width=width, channels=channels,
-        resized=original is not None, original_size=original, image=url,
+        resized=original is not None, original_size=original, image=png_url(pixels),
     )
     return _json(request, opened, found.model_dump_json(exclude_none=True))
 
@@ -132,8 +130,7 @@ async def _one(request: Request) -> tuple[Opened, Pixels, Size | None, int]:
     else:
         _only_one(len(ask.items))
         images, outcomes = await dispatch.call(
-            lambda: stack(ask.items, spec, settings, resize=ask.resize, no_booleans=ask.no_booleans),
-            sum(map(expected_s, ask.items)), "decode", watch)
+            decoder(ask, spec, settings), sum(map(expected_s, ask.items)), "decode", watch)
         first = outcomes[0]
         if isinstance(first, Decoded) and first.original is not None:
             original = Size(width=first.original[0], height=first.original[1])

@@ -80,7 +80,7 @@ async def answer(
         watch.mark("decode")
     else:
         images, outcomes = await dispatch.call(
-            _decoder(ask, opened.card.input, settings), sum(map(expected_s, ask.items)), "decode", watch
+            decoder(ask, opened.card.input, settings), sum(map(expected_s, ask.items)), "decode", watch
         )
     visit.images = len(images)
     deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
@@ -123,7 +123,7 @@ class BatchError(Exception):
         self.problems = problems
 
 
-def _decoder(ask: Ask, spec: InputSpec, settings: Settings) -> Callable[[], tuple[NDArray[np.uint8], list[Outcome]]]:
+def decoder(ask: Ask, spec: InputSpec, settings: Settings) -> Callable[[], tuple[NDArray[np.uint8], list[Outcome]]]:
     """Work that gives the usable images (n, height, width, channels), and what became of each item of the request."""
     return lambda: stack(ask.items, spec, settings, resize=ask.resize, no_booleans=ask.no_booleans)
 
