@@ -17,6 +17,7 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.door import share
 from service.protocol import install
 from service.routes import build
 from service.settings import Settings
@@ -26,6 +27,7 @@ supervise()
 settings = Settings.read()
 app = build(settings)
 install(settings)
+share(settings.workers)
 
 
 class Direct(Service[Any]):  # type: ignore[misc]
