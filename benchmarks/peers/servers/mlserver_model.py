@@ -5,6 +5,7 @@ Run as a script it writes the two settings files that `mlserver start` wants, th
 
 import json
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,13 @@ from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
 from benchmarks.peers.servers.model import Model
+
+
+def free_port() -> int:
+    """A port that nothing listens on now; the ports beside the given one may be anybody's."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 class Classifier(MLModel):
@@ -36,7 +44,7 @@ if __name__ == "__main__":
     port = int(sys.argv[1])
     folder = Path(tempfile.mkdtemp(prefix="peers-mlserver-"))
     (folder / "settings.json").write_text(json.dumps({
-        "host": "127.0.0.1", "http_port": port, "grpc_port": port + 1, "metrics_port": port + 2,
+        "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port(),
         "parallel_workers": 0, "debug": False,
     }))
     (folder / "model-settings.json").write_text(json.dumps({
