@@ -28,7 +28,7 @@ class Batches:
         self.labels = torch.tensor(labels, device=device)
         self.size = recipe.batch_size
         self.seed = seed
-        self._normalization = recipe.normalization
+        self.normalization = recipe.normalization
         self._augment = {name: dict(options) for name, options in recipe.augment.items()}
 
     def __len__(self) -> int:
@@ -38,14 +38,18 @@ class Batches:
         """The epoch's permutation of all positions, int64 (N,), on the CPU."""
         return torch.randperm(len(self.labels), generator=generator(self.seed, "order", epoch))
 
+    def positions(self, order: Tensor, number: int) -> Tensor:
+        """Where the images of batch `number` lie, int64 (B,), on the CPU."""
+        return order[number * self.size : (number + 1) * self.size]
+
     def load(self, order: Tensor, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         """Batch `number` of the epoch whose `order` it is: normalised float (B, C, H, W), labels (B,)."""
-        positions = order[number * self.size : (number + 1) * self.size]
+        positions = self.positions(order, number)
         on_device = positions.to(self.images.device)
         images = augment(
             self.images[on_device], positions, self._augment, seed=self.seed, epoch=epoch, batch=number
         )
-        return to_input(images, self._normalization), self.labels[on_device]
+        return to_input(images, self.normalization), self.labels[on_device]
 
 
 def to_planes(images: NDArray[np.uint8], device: torch.device) -> Tensor:

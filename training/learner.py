@@ -15,15 +15,21 @@ from training.optimizers import OPTIMIZERS
 from training.recipe import Recipe
 from training.schedules import SCHEDULES
 from training.seeds import derive
+from training.teacher import with_teacher
 
 
 class Learner:
     """`step` learns from one batch; `network_to_score` is what is scored and kept: the average, where there is one."""
 
-    def __init__(self, recipe: Recipe, execution: Execution, *, seed: int, steps: int) -> None:
-        """`steps` counts all steps of the run, for the schedule."""
+    def __init__(
+        self, recipe: Recipe, execution: Execution, *, seed: int, steps: int, sample: Tensor | None = None
+    ) -> None:
+        """`steps` counts all steps of the run, for the schedule. `sample` are training images (N, C, H, W) as the
+        network sees them, for one that begins by looking at some."""
         torch.manual_seed(derive(seed, "init"))
         self.network = execution.place(build_network(recipe))
+        if sample is not None and getattr(self.network, "whitened", False):
+            self.network.whiten(sample)  # type: ignore[operator]
         self._forward = torch.compile(self.network) if execution.compiled else self.network
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
         self.optimizer = OPTIMIZERS[recipe.optimizer](self.network.parameters(), recipe, execution.fused)
@@ -48,16 +54,18 @@ class Learner:
         torch.manual_seed(derive(seed, "dropout", epoch))
         self.network.train()
 
-    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, images: Tensor, labels: Tensor, taught: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Learn from normalised images (B, C, H, W); returns, without waiting for the device, the summed loss and
-        the number of right answers, both 0-d."""
+        the number of right answers, both 0-d. `taught` are a teacher's logits (B, classes) for the images."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr
+            group["lr"] = self.lr * group.get("scale", 1.0)
         if self._execution.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with self._execution.autocast():
             logits: Tensor = self._forward(images)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
+        if taught is not None:
+            loss = with_teacher(loss, logits.float(), taught, **self._recipe.distillation)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

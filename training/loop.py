@@ -19,6 +19,7 @@ import torch
 
 from training import checkpoint, provenance
 from training.architectures import count_parameters
+from training.batches import to_input
 from training.execution import Execution
 from training.learner import Learner
 from training.material import Material
@@ -27,7 +28,9 @@ from training.recipe import Recipe
 from training.result import assemble
 from training.runs import Run, open_run, run_folder
 from training.scoring import Score, score
+from training.teacher import Teacher
 
+SAMPLE = 5000  # training images that a network may look at before it begins
 SHOW_EVERY_S = 0.2  # asking for the running loss waits for the device, so it is asked for rarely
 
 
@@ -105,14 +108,15 @@ class _Session:
         device = execution.torch_device
         self.material = Material.load(task.recipe, self.protocol, seed=task.seed, device=device)
         steps = task.recipe.epochs * len(self.material.batches)
-        self.learner = Learner(task.recipe, execution, seed=task.seed, steps=steps)
+        sample = to_input(self.material.batches.images[:SAMPLE], task.recipe.normalization)
+        self.learner = Learner(task.recipe, execution, seed=task.seed, steps=steps, sample=sample)
+        self.began = time.monotonic()  # what a teacher says is part of the run's time
+        self.teacher = Teacher.of(task.recipe, self.material.batches, task.root) if task.recipe.teacher else None
         self.history: list[dict[str, Any]] = []
         self.past: list[dict[str, Any]] = []
-        if state:
-            self._take_up(state)
         self.record = {
             "started": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "first_epoch": len(self.history) + 1,
+            "first_epoch": 1,
             "wall_s": 0.0,
             "execution": asdict(execution),
             "probe": probe,
@@ -120,7 +124,11 @@ class _Session:
             "versions": provenance.versions(),
             "commit": provenance.commit(),
         }
-        self.began = time.monotonic()
+        if self.teacher is not None:
+            self.record["teacher"] = self.teacher.record
+        if state:
+            self._take_up(state)
+            self.record["first_epoch"] = len(self.history) + 1
 
     def run(self, watcher: Watcher, deadline: float) -> bool:
         """Train the epochs that are left; False when time ran out before the last."""
@@ -157,6 +165,8 @@ class _Session:
                     f"{self.task.folder}: begun on other data ({split} split {state['data_sha256'][split][:12]}…, now "
                     f"{found[:12]}…); delete the folder to start again"
                 )
+        if state["sessions"][0].get("teacher") != self.record.get("teacher"):
+            raise ValueError(f"{self.task.folder}: begun with another teacher; delete the folder to start again")
         self.learner.load_state_dict(state["learner"])
         self.history, self.past = state["history"], state["sessions"]
         checkpoint.write_history(self.task.folder, self.history)  # a kill may have come between state and history
@@ -171,7 +181,8 @@ class _Session:
         lr = learner.lr
         for number in range(len(batches)):
             images, labels = batches.load(order, epoch, number)
-            batch_loss, batch_correct = learner.step(images, labels)
+            taught = self.teacher.answers(batches.positions(order, number)) if self.teacher else None
+            batch_loss, batch_correct = learner.step(images, labels, taught)
             loss += batch_loss
             correct += batch_correct
             done += len(labels)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from torch import nn, optim
 
+from training.muon import MuonAndAdamW
 from training.recipe import Recipe
 
 Parameters = Iterable[nn.Parameter]
@@ -37,11 +38,18 @@ def _adagrad(parameters: Parameters, recipe: Recipe, fused: bool) -> optim.Optim
     return optim.Adagrad(parameters, recipe.lr, weight_decay=recipe.weight_decay)
 
 
-OPTIMIZERS: dict[str, Callable[[Parameters, Recipe, bool], optim.Optimizer]] = {
+def _muon(parameters: Parameters, recipe: Recipe, fused: bool) -> MuonAndAdamW:
+    return MuonAndAdamW(
+        parameters, lr=recipe.lr, momentum=recipe.momentum, fused=fused, others=recipe.optimizer_options["others"]
+    )
+
+
+OPTIMIZERS: dict[str, Callable[[Parameters, Recipe, bool], optim.Optimizer | MuonAndAdamW]] = {
     "sgd": _sgd,
     "adam": _adam,
     "adamw": _adamw,
     "asgd": _asgd,
     "rmsprop": _rmsprop,
     "adagrad": _adagrad,
+    "muon": _muon,
 }

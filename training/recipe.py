@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
         "mlp", "tinyvgg", "mixer", "cnn", "gated-cnn", "fastnet", "resnet18", "googlenet", "vit",
     ),
     "init": ("default", "kaiming-uniform", "kaiming-normal", "xavier-uniform", "xavier-normal"),
-    "optimizer": ("sgd", "adam", "adamw", "asgd", "rmsprop", "adagrad"),
+    "optimizer": ("sgd", "adam", "adamw", "asgd", "rmsprop", "adagrad", "muon"),
     "schedule": ("constant", "one-cycle", "plateau"),
     "augment": ("flip", "alternating-flip", "shift", "affine", "erase"),
 }
@@ -69,10 +69,13 @@ class Recipe:
     lr: float                                       # peak, per step
     momentum: float = 0.0
     weight_decay: float = 0.0                       # adamw: decoupled; all others: L2 added to the gradient
+    optimizer_options: Mapping[str, Any] = field(default_factory=dict)
     schedule: str = "constant"
     schedule_options: Mapping[str, Any] = field(default_factory=dict)
     label_smoothing: float = 0.0                    # share of the target spread over all classes
     ema: float = 0.0                                # decay per step of the averaged weights; 0: none
+    teacher: str = ""                               # the recipe whose best run is learned from; "": labels alone
+    distillation: Mapping[str, Any] = field(default_factory=dict)  # what the teacher counts: training.teacher
     augment: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # name -> options, applied in this order
     fraction: float = 1.0                           # of the training images that are used
     validation: int = 5000                          # images held out of the train split (protocol clean)
@@ -81,7 +84,7 @@ class Recipe:
     reported: Reported | None = None
 
     def __post_init__(self) -> None:
-        for name in ("shape", "schedule_options", "augment"):
+        for name in ("shape", "schedule_options", "augment", "optimizer_options", "distillation"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", self.name):
             raise ValueError(f"recipe {self.name!r}: a name is lower-case letters, digits, '.', '_' and '-'")
@@ -130,7 +133,8 @@ class Recipe:
         """The resolved recipe, ready for JSON. `augment` becomes a list of pairs, because its order matters."""
         plain: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         plain["shape"] = dict(self.shape)
-        plain["schedule_options"] = dict(self.schedule_options)
+        for name in ("schedule_options", "optimizer_options", "distillation"):
+            plain[name] = dict(getattr(self, name))
         plain["normalization"] = self.normalization._asdict()
         plain["augment"] = [[name, dict(options)] for name, options in self.augment.items()]
         plain["report"] = asdict(self.report) if self.report else None

@@ -6,17 +6,24 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
+LEAST_VARIANCE = 5e-4  # added to each direction's, so that directions without any do not become noise
 
 
 class FastNet(nn.Module):
     """A stem, then per width [conv, max pool, batch norm, activation, conv, batch norm, activation], global max.
 
+    `depths` counts the convolutions of each group, if they are not two.
     Pooling comes right after a group's first convolution, so that all but one convolution runs at the smaller size.
     Convolutions have no bias (batch norm has one) and begin as the identity on their first channels ("dirac"), which
     lets the signal through an untrained network. Both from Jordan: arXiv 2404.00498. Widths are multiples of 16, the
     width of the vector units that will serve them. `scale` is a fixed factor on the logits.
+
+    The stem looks at squares of `kernel` pixels, `stride` apart. A `whitened` one is not learned: its filters are the
+    principal directions of the training images' patches and their negatives, each scaled to unit variance, so that
+    what follows begins with decorrelated inputs (same paper; Page, "How to train your ResNet"). `whiten` sets them.
     """
 
     def __init__(
@@ -28,22 +35,47 @@ class FastNet(nn.Module):
         widths: Sequence[int],
         activation: str = "gelu",
         scale: float = 1.0,
+        kernel: int = 3,
+        stride: int = 1,
+        whitened: bool = False,
+        depths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        depths = [2] * len(widths) if depths is None else depths
+        if len(depths) != len(widths) or min(depths) < 1:
+            raise ValueError(f"depths {list(depths)}: as many numbers from 1 as there are widths, {len(widths)}")
         if activation not in ACTIVATIONS:
             raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
         act = ACTIVATIONS[activation]
-        layers: list[nn.Module] = [nn.Conv2d(image[0], stem, 3, padding=1), act()]
+        first = nn.Conv2d(image[0], stem, kernel, stride=stride, padding=(kernel - stride + 1) // 2)
+        first.weight.requires_grad = not whitened
+        layers: list[nn.Module] = [first, act()]
         before = stem
-        for after in widths:
-            layers += [
-                _conv(before, after), nn.MaxPool2d(2), nn.BatchNorm2d(after), act(),
-                _conv(after, after), nn.BatchNorm2d(after), act(),
-            ]
+        for after, depth in zip(widths, depths, strict=True):
+            layers += [_conv(before, after), nn.MaxPool2d(2), nn.BatchNorm2d(after), act()]
+            for _ in range(depth - 1):
+                layers += [_conv(after, after), nn.BatchNorm2d(after), act()]
             before = after
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(before, classes, bias=False)
         self.scale = scale
+        self.whitened = whitened
+
+    def whiten(self, images: Tensor) -> None:
+        """Set a whitened stem from training images (N, C, H, W) as the network will see them."""
+        first = self.features[0]
+        assert isinstance(first, nn.Conv2d)
+        count, side = len(first.weight) // 2, first.kernel_size[0]
+        patches = functional.unfold(images, side, stride=side).transpose(1, 2).flatten(0, 1).double()
+        size = patches.shape[1]
+        if count > size:
+            raise ValueError(f"a whitened stem has two filters per number of a patch, so {2 * size} at most")
+        values, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        kept = (directions / (values + LEAST_VARIANCE).sqrt()).T.flip(0)[:count]
+        with torch.no_grad():
+            first.weight.copy_(torch.cat([kept, -kept]).view_as(first.weight))
+            assert first.bias is not None
+            first.bias.zero_()
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes)."""

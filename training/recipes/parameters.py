@@ -20,6 +20,12 @@ PARAMETERS: dict[str, int] = {
     **{f"fm004-frac-{fraction}": 269_322 for fraction in (0.2, 0.4, 0.6, 0.8, 1.0)},
     "fm-fast": 209_248,
     "cf-fast": 833_792,
+    "fm-fast-base": 209_104,  # a whitened stem is set, not trained
+    "fm-fast-large": 823_696,
+    "fm-fast-small": 70_160,
+    "fm-fast-tiny": 9_680,
+    "cf-fast-base": 832_928,
+    "cf-fast-small": 278_560,
     # variants
     **{f"fm001-mixer-batch-{size}": 230_844 for size in (64, 256, 512, 1024, 2048, 4096)},
     **{f"fm001-mixer-epochs-{epochs}": 230_844 for epochs in (10, 50, 100, 200)},

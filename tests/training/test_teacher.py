@@ -1,0 +1,87 @@
+"""A student learns from a finished run's answers, as well as from labels, and always from the same run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.batches import Batches
+from training.datasets import load_split
+from training.execution import Execution
+from training.loop import Task, train
+from training.progress import Silent
+from training.recipe import Recipe
+from training.runs import RunError
+from training.teacher import Teacher, with_teacher
+
+
+@pytest.fixture
+def pair(toy_data: Path, recipe: Recipe, execution: Execution) -> tuple[Recipe, Recipe]:
+    """A trained teacher, and a recipe that learns from it."""
+    train(Task(recipe), execution=execution, watcher=Silent())
+    student = replace(
+        recipe, name="student", teacher=recipe.name, distillation={"weight": 0.9, "temperature": 2.0},
+        augment={"alternating-flip": {}},
+    )
+    return recipe, student
+
+
+def test_a_student_learns_from_its_teacher_and_says_from_which(
+    pair: tuple[Recipe, Recipe], execution: Execution
+) -> None:
+    teacher, student = pair
+
+    run = train(Task(student), execution=execution, watcher=Silent())
+
+    assert run is not None
+    assert run.validation_accuracy > 0.9
+    (session,) = run.result["sessions"]
+    assert session["teacher"]["recipe"] == teacher.name
+    taught = json.loads((Task(teacher).folder / "result.json").read_text())
+    assert session["teacher"]["weights_sha256"] == taught["weights_sha256"]
+
+
+def test_a_teacher_answers_for_an_image_and_its_mirror_image_at_once(pair: tuple[Recipe, Recipe]) -> None:
+    _, student = pair
+    split = load_split("fashion-mnist", "train")
+    images, labels = split.images[:20], split.labels[:20]
+    plain, mirrored = (
+        Teacher.of(student, Batches(each.copy(), labels, student, seed=0, device=torch.device("cpu")))
+        for each in (images, images[:, :, ::-1])
+    )
+
+    everybody = torch.arange(20)
+    torch.testing.assert_close(plain.answers(everybody), mirrored.answers(everybody))
+    assert (plain.answers(everybody).argmax(dim=1).numpy() == labels).mean() > 0.9
+
+
+def test_a_run_goes_on_with_the_teacher_that_it_began_with_or_not_at_all(
+    pair: tuple[Recipe, Recipe], execution: Execution
+) -> None:
+    teacher, student = pair
+    assert train(Task(student), execution=execution, watcher=Silent(), deadline=0) is None
+    result = Task(teacher).folder / "result.json"
+    result.write_text(json.dumps({**json.loads(result.read_text()), "weights_sha256": "another"}))
+
+    with pytest.raises(ValueError, match="begun with another teacher; delete the folder"):
+        train(Task(student), execution=execution, watcher=Silent())
+
+
+def test_a_student_without_a_trained_teacher_says_which_command_makes_one(
+    toy_data: Path, recipe: Recipe, execution: Execution
+) -> None:
+    student = replace(recipe, teacher="fm-fast", distillation={"weight": 0.9, "temperature": 2.0})
+
+    with pytest.raises(RunError, match="-m training fm-fast"):
+        train(Task(student), execution=execution, watcher=Silent())
+
+
+def test_a_student_who_answers_as_the_teacher_does_has_nothing_left_to_learn_from_it() -> None:
+    logits, loss = torch.randn(8, 10), torch.tensor(3.0)
+
+    assert float(with_teacher(loss, logits, logits + 5, weight=1, temperature=4)) == pytest.approx(0, abs=1e-6)
+    assert float(with_teacher(loss, logits, logits, weight=0, temperature=4)) == 3
