@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.publish import RESULTS
-from benchmarks.decision.publish import PUBLISHED
+from benchmarks.decision.publish import published
 from benchmarks.decision.verdict import bracket_of
 from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import slug
@@ -31,7 +31,7 @@ OUTPUT = ROOT / "models" / FILE
 
 def committed() -> list[Result]:
     """The published comparisons and decisions."""
-    return [json.loads(path.read_bytes()) for folder in (RESULTS, PUBLISHED) for path in sorted(folder.glob("*.json"))]
+    return [json.loads(path.read_bytes()) for path in (*sorted(RESULTS.glob("*.json")), *published())]
 
 
 def newest(runs: Path) -> list[Result]:
@@ -59,11 +59,12 @@ def text(file: BoardFile) -> str:
 
 def _board(results: list[Result]) -> Board:
     compared = next((each for each in results if "models" in each), None)
-    decided = next((each for each in results if "configurations" in each), None)
+    weighed = [each for each in results if "configurations" in each]  # one per data set
+    decided = weighed[0] if weighed else None
     latest = max(results, key=lambda each: each["finished"])
     latencies = {} if compared is None else {_key_of(model, compared): _latency(model, compared)
                                              for model in compared["models"]}
-    rows = [] if decided is None else [_row(entry, latencies) for entry in decided["configurations"]]
+    rows = [_row(entry, latencies) for each in weighed for entry in each["configurations"]]
     known = {(row.sha256, row.runtime, row.threads, row.workers) for row in rows}
     rows += [row for key, row in latencies.items() if key not in known]
     machine = latest["machine"]

@@ -20,7 +20,7 @@ from benchmarks.comparison.publish import RESULTS
 from benchmarks.crosscheck.result import PUBLISHED as CHECKED
 from benchmarks.crosscheck.result import sentences as crosscheck_sentences
 from benchmarks.decision.pictures import PICTURES
-from benchmarks.decision.publish import PUBLISHED
+from benchmarks.decision.publish import PUBLISHED, published
 from benchmarks.decision.words import short_table
 from benchmarks.machine.children import ROOT
 from benchmarks.peers.__main__ import RESULTS as PEERS
@@ -90,17 +90,18 @@ def comparison(folder: Path = RESULTS) -> str:
 
 
 def decisions(folder: Path = PUBLISHED) -> dict[str, dict[str, Any]]:
-    """The committed decisions by machine."""
-    return {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+    """The committed decisions by machine, and by data set where it is not the usual one."""
+    return {path.stem: json.loads(path.read_bytes()) for path in published(folder)}
 
 
 def decision() -> str:
     """What was decided on each machine: the sentence, the command, every configuration, and a picture."""
     parts = []
     for machine, result in decisions().items():
-        parts.append(f"**{result['decision']['sentence']}**\n\n```sh\n{result['decision']['command']}\n```\n\n"
-                     f"{short_table(result)}\n\n![Accuracy against capacity](docs/pictures/"
-                     f"{machine}-accuracy-capacity.svg)")
+        about = ", ".join(sorted({split["dataset"] for split in result["datasets"].values()}))
+        found = result["decision"]
+        parts += [f"On {about}: **{found['sentence']}**", f"```sh\n{found['command']}\n```", short_table(result),
+                  f"![Accuracy against capacity](docs/pictures/{machine}-accuracy-capacity.svg)"]
     return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
 
 

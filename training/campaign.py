@@ -2,13 +2,14 @@
 
 On two cores a small network gains nothing from a second thread, but two of them train in the time of one. So small
 recipes run in one process per core, and the others one after the other on all cores. A cluster gets all of them at
-once. What fails is told, once, and does not keep the others from being trained.
+once. Who learns from another network waits until that is trained. What fails is told, once, and does not keep the
+others from being trained.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from training.loop import Task, Watcher, train
 from training.overview import Overview, Row
 from training.plan import How, plan
 from training.progress import Live, summary, watcher_for
-from training.runs import Run, open_run
+from training.runs import Run, RunError, open_run
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,17 @@ class Campaign:
 
         A KeyboardInterrupt passes through, with no process left behind.
         """
-        together = self._together()
-        alone = [task for task in self._tasks if task not in together]
-        if together or (len(alone) > 1 and self._console.is_terminal):
+        waves = list(_waves(self._tasks))
+        if any(map(self._together, waves)) or (len(self._tasks) > 1 and self._console.is_terminal):
             self._overview = Overview(self._console, self._tasks)
+        left, begun = 0, False
         try:
-            left = self._run_together(together) if together else 0
-            left += self._run_alone(alone, begun=bool(together))
+            for wave in waves:
+                together = self._together(wave)
+                left += self._run_together(together) if together else 0
+                alone = [task for task in wave if task not in together]
+                left += self._run_alone(alone, begun=begun or bool(together))
+                begun = True
         finally:
             if self._overview:
                 self._overview.stop()
@@ -66,13 +71,13 @@ class Campaign:
             self._console.print(f"[bold]{task.label}[/]: complete, {summary(run)}", highlight=False)
         return run is not None
 
-    def _together(self) -> list[Task]:
+    def _together(self, tasks: list[Task]) -> list[Task]:
         """The tasks for an engine; none where this process is asked for or is all there is."""
         if self._how.engine != "local":
-            return self._tasks
+            return [task for task in tasks if not task.recipe.teacher]  # whose run lies here, and not on the nodes
         if self._how.jobs is None and self._how.threads is not None:
             return []  # who counts threads wants this process
-        shared = [task for task in self._tasks if self._how.jobs or is_small(task.recipe)]
+        shared = [task for task in tasks if self._how.jobs or is_small(task.recipe)]
         return shared if min(processes_for(self._how), len(shared)) > 1 else []
 
     def _run_together(self, tasks: list[Task]) -> int:
@@ -111,7 +116,7 @@ class Campaign:
             try:
                 execution, record = plan(task, self._how)
                 run = train(task, execution=execution, watcher=watcher, deadline=self._deadline, probe=record)
-            except (ValueError, MissingDataset) as error:
+            except (ValueError, MissingDataset, RunError) as error:
                 self._tell(str(error))
                 continue
             finally:
@@ -132,6 +137,16 @@ class Campaign:
         if message not in self._told:
             Console(stderr=True, soft_wrap=True).print(message, style="red", highlight=False, markup=False)
         self._told.add(message)
+
+
+def _waves(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Teachers before those who learn from them, and otherwise in order; a circle of teachers comes last."""
+    left = list(tasks)
+    while left:
+        names = {task.recipe.name for task in left}
+        wave = [task for task in left if task.recipe.teacher not in names] or left
+        yield wave
+        left = [task for task in left if task not in wave]
 
 
 def _opened(folder: Path) -> Run:

@@ -111,7 +111,10 @@ class _Session:
         sample = to_input(self.material.batches.images[:SAMPLE], task.recipe.normalization)
         self.learner = Learner(task.recipe, execution, seed=task.seed, steps=steps, sample=sample)
         self.began = time.monotonic()  # what a teacher says is part of the run's time
-        self.teacher = Teacher.of(task.recipe, self.material.batches, task.root) if task.recipe.teacher else None
+        before = state["sessions"][0].get("teacher") if state else None
+        self.teacher = None if not task.recipe.teacher else Teacher.of(
+            task.recipe, self.material.batches, root=task.root, before=before
+        )
         self.history: list[dict[str, Any]] = []
         self.past: list[dict[str, Any]] = []
         self.record = {

@@ -11,7 +11,9 @@ that the student holds out, and its validation accuracy may flatter the student 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from torch.nn import functional
 from training.architectures import build_network
 from training.batches import Batches, to_input
 from training.recipe import Recipe
+from training.runs import complete_runs, find_run
 
 PER_PASS = 500  # images; the activations of wide networks are large
 
@@ -35,11 +38,17 @@ class Teacher:
         self.record = record
 
     @classmethod
-    def of(cls, student: Recipe, batches: Batches, root: Path | None = None) -> Teacher:
-        """The best run of `student.teacher`, asked about all images of `batches`. RunError when there is none yet."""
-        from training.runs import find_run
+    def of(
+        cls, student: Recipe, batches: Batches, *, root: Path | None = None, before: Mapping[str, Any] | None = None
+    ) -> Teacher:
+        """The best run of `student.teacher`, asked about all images of `batches`; RunError when there is none yet.
 
+        `before` is the record of the teacher that a run began with, which may have been overtaken by another since.
+        """
         run = find_run(student.teacher, root=root)
+        if before is not None:
+            run = next((each for each in complete_runs(student.teacher, root=root)
+                        if each.result["weights_sha256"] == before["weights_sha256"]), run)
         network = build_network(run.recipe)
         network.load_state_dict(run.load_weights())
         network = network.eval().to(batches.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

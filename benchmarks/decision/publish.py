@@ -19,6 +19,7 @@ from benchmarks.machine.fingerprint import slug
 from service.card import write_atomically
 
 PUBLISHED = RESULTS / "decisions"
+USUAL = "fashion-mnist"  # whose images the repository carries
 
 
 def finish(folder: DecisionFolder, console: Console) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def finish(folder: DecisionFolder, console: Console) -> dict[str, Any]:
 def publish(result: dict[str, Any], folder: Path = PUBLISHED) -> Path:
     """Store a decision as `<machine>.json`, to be committed; README, docs and their pictures are made from it.
 
+    One on another data set than USUAL has its name behind the machine's, so that both can stand.
+
     RunError for one that is invalid, a screening, or without an answer: nobody should decide by it.
     """
     state = result["validity"]
@@ -47,4 +50,10 @@ def publish(result: dict[str, Any], folder: Path = PUBLISHED) -> Path:
     if not result["decision"]["recommended"]:
         raise RunError(f"not published, because it recommends nothing: {result['decision']['sentence']}")
     content = json.dumps(result | {"published": time.strftime("%Y-%m-%d", time.gmtime())}, indent=1).encode() + b"\n"
-    return write_atomically(folder / f"{slug(result['machine'])}.json", content)
+    others = sorted({split["dataset"] for split in result["datasets"].values()} - {USUAL})
+    return write_atomically(folder / f"{'-'.join([slug(result['machine']), *others])}.json", content)
+
+
+def published(folder: Path | None = None) -> list[Path]:
+    """The committed decisions; of each machine first the one on the usual data set."""
+    return sorted((folder or PUBLISHED).glob("*.json"), key=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from training.batches import Batches
+from training.campaign import _waves
 from training.datasets import load_split
 from training.execution import Execution
 from training.loop import Task, train
@@ -69,6 +71,39 @@ def test_a_run_goes_on_with_the_teacher_that_it_began_with_or_not_at_all(
 
     with pytest.raises(ValueError, match="begun with another teacher; delete the folder"):
         train(Task(student), execution=execution, watcher=Silent())
+
+
+def test_a_campaign_trains_teachers_first_whatever_the_order_of_the_names(recipe: Recipe, tmp_path: Path) -> None:
+    student = replace(recipe, name="student", teacher="middle")
+    middle = replace(recipe, name="middle", teacher=recipe.name)
+    tasks = [Task(each, seed=seed, root=tmp_path) for each in (student, middle, recipe) for seed in (0, 1)]
+
+    waves = [[task.recipe.name for task in wave] for wave in _waves(tasks)]
+
+    assert waves == [["toy", "toy"], ["middle", "middle"], ["student", "student"]]
+
+
+def test_teachers_in_a_circle_are_told_and_not_waited_for(recipe: Recipe, tmp_path: Path) -> None:
+    pair = [replace(recipe, name=name, teacher=other) for name, other in (("one", "two"), ("two", "one"))]
+
+    assert [len(wave) for wave in _waves([Task(each, root=tmp_path) for each in pair])] == [2]
+
+
+def test_a_run_goes_on_with_its_teacher_when_there_is_a_better_one_by_now(
+    pair: tuple[Recipe, Recipe], execution: Execution
+) -> None:
+    teacher, student = pair
+    assert train(Task(student), execution=execution, watcher=Silent(), deadline=0) is None
+    first = json.loads((Task(teacher).folder / "result.json").read_text())
+    better = shutil.copytree(Task(teacher).folder, Task(teacher, seed=1).folder)
+    validation = {**first["validation"], "accuracy": 1.0}
+    (better / "result.json").write_text(json.dumps({**first, "seed": 1, "validation": validation,
+                                                    "weights_sha256": "another"}))
+
+    run = train(Task(student), execution=execution, watcher=Silent())
+
+    assert run is not None
+    assert {session["teacher"]["weights_sha256"] for session in run.result["sessions"]} == {first["weights_sha256"]}
 
 
 def test_a_student_without_a_trained_teacher_says_which_command_makes_one(

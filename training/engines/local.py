@@ -24,6 +24,7 @@ from training.execution import Execution, usable_cores
 from training.loop import Task, train
 from training.plan import How, plan
 from training.recipe import Recipe
+from training.runs import RunError
 
 BORN = get_context("spawn")  # a forked torch does not survive its parent's threads
 
@@ -150,7 +151,7 @@ def _serve(pipe: Connection) -> None:
             try:
                 execution, record = plan(task, how)
                 run = train(task, execution=execution, watcher=_Wire(pipe), deadline=deadline, probe=record)
-            except (ValueError, MissingDataset) as error:
+            except (ValueError, MissingDataset, RunError) as error:
                 pipe.send(("failed", (str(error),)))
             else:
                 pipe.send(("finished", (run.folder,)) if run else ("unfinished", ()))

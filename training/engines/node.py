@@ -21,7 +21,7 @@ from training.execution import Execution
 from training.loop import Task, train
 from training.plan import How, plan
 from training.recipe import Recipe
-from training.runs import HISTORY_FILE, RESULT_FILE, WEIGHTS_FILE
+from training.runs import HISTORY_FILE, RESULT_FILE, WEIGHTS_FILE, RunError
 
 TELL_EVERY_S = 1.0  # a head that listens to hundreds of runs needs no more
 Files = dict[str, bytes]
@@ -42,7 +42,7 @@ def work(
     def run() -> None:
         try:
             told.put(_trained(recipe, seed, protocol, settings, state, ends, told))
-        except (ValueError, MissingDataset) as error:
+        except (ValueError, MissingDataset, RunError) as error:
             told.put(("failed", (f"on {platform.node()}: {error}",), {}))
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody sees it
             told.put(error)

@@ -1,6 +1,7 @@
 """A recipe as it is, on data of one's own: what belongs to its old data set is replaced by what was computed.
 
-Everything that decides how it learns stays. Gone are what a report said, and the floor that its data set allowed.
+Everything that decides how it learns stays, but for a teacher. Gone are what a report said, and the floor that its data
+set allowed.
 Whether network and images fit together can be asked before anything is trained.
 """
 
@@ -36,6 +37,8 @@ def on_own_data(recipe: Recipe, facts: Facts, *, network: str | None = None, nam
         validation=facts.validation,
         report=None,
         reported=None,
+        teacher="",  # it knows other classes
+        distillation={},
         floor=0.0,
     )
 

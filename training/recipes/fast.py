@@ -62,7 +62,7 @@ FASHION_LARGE = replace(
     name="fm-fast-large",
     description="four times the work of fm-fast-base: the teacher of the small ones",
     shape={"stem": 16, "widths": (64, 128, 192), "activation": "relu", "whitened": True},
-    epochs=12,
+    epochs=10,
     augment={"alternating-flip": {}, "shift": {"pixels": 2}},
 )
 FASHION_SMALL = replace(
@@ -95,8 +95,10 @@ CIFAR_BASE = replace(
     dataset="cifar10",
     shape={"stem": 32, "widths": (64, 128, 192), "activation": "relu", "whitened": True},
     normalization=CIFAR.normalization,
-    epochs=14,
-    augment={"alternating-flip": {}, "shift": {"pixels": 2}},
+    epochs=12,
+    lr=0.15,
+    label_smoothing=0.2,
+    augment={"alternating-flip": {}, "shift": {"pixels": 3}, "erase": {"probability": 0.5, "area": (0.02, 0.25)}},
     floor=0.88,
 )
 CIFAR_SMALL = replace(
@@ -107,6 +109,8 @@ CIFAR_SMALL = replace(
         "stem": 32, "kernel": 4, "stride": 2, "widths": (64, 128), "activation": "relu", "whitened": True,
     },
     epochs=16,
+    label_smoothing=0.1,
+    augment={"alternating-flip": {}, "shift": {"pixels": 2}},
     teacher="cf-fast-base",
     distillation={"weight": 0.9, "temperature": 2.0},
     floor=0.80,

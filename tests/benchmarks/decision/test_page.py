@@ -15,7 +15,7 @@ from benchmarks import readme, screenshots
 from benchmarks.comparison.run import RunError
 from benchmarks.decision.page import write_page
 from benchmarks.decision.pictures import accuracy_capacity, tail_rate
-from benchmarks.decision.publish import publish
+from benchmarks.decision.publish import publish, published
 from benchmarks.decision.verdict import decide
 from benchmarks.machine.fingerprint import fingerprint
 
@@ -143,6 +143,16 @@ def test_only_a_valid_answer_is_published_and_the_documents_are_made_from_it(
     assert re.search(r"\| \*\*deploy\*\* \| fast, onnxruntime, 1 thread \| 93.00 % \| 800 to 838 \|", readme.decision())
     assert {picture.name for picture in readme.pictures()} == {
         f"{path.stem}-accuracy-capacity.svg", f"{path.stem}-tail-rate.svg"}
+
+
+def test_a_decision_on_another_data_set_stands_beside_the_usual_one_and_after_it(
+    result: dict[str, Any], tmp_path: Path
+) -> None:
+    usual, other = (publish(result | {"datasets": {name: {"dataset": name}}}, tmp_path)
+                    for name in ("fashion-mnist", "cifar10"))
+
+    assert other.name == usual.name.replace(".json", "-cifar10.json")
+    assert published(tmp_path) == [usual, other]
 
 
 @needs_browser
