@@ -48,6 +48,7 @@ def to_onnx(module: Wrapped, example: torch.Tensor, path: Path, metadata: Mappin
     for node in model.graph.node:  # stack traces of the exporting machine: paths, half of a small file's size
         del node.metadata_props[:]
         node.doc_string = ""
+    del model.graph.value_info[:]  # shapes of what lies between, which every runtime infers: a tenth of a small file
     onnx.checker.check_model(model, full_check=True)
     _refuse_surprises(model)
     onnx.save(model, path)

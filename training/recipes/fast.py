@@ -80,9 +80,9 @@ FASHION_SMALL = replace(
 FASHION_TINY = replace(
     FASHION_SMALL,
     name="fm-fast-tiny",
-    description="ten thousand numbers, which fit into 25 kB as halves; learns from fm-fast-large",
+    description="fits into 25 kB with its weights as halves; learns from fm-fast-large",
     shape={
-        "stem": 16, "kernel": 4, "stride": 2, "widths": (16, 32), "depths": (2, 1), "activation": "relu",
+        "stem": 16, "kernel": 4, "stride": 2, "widths": (16, 32), "depths": (1, 1), "activation": "relu",
         "whitened": True,
     },
     floor=0.89,

@@ -23,7 +23,7 @@ PARAMETERS: dict[str, int] = {
     "fm-fast-base": 209_104,  # a whitened stem is set, not trained
     "fm-fast-large": 823_696,
     "fm-fast-small": 70_160,
-    "fm-fast-tiny": 9_680,
+    "fm-fast-tiny": 7_344,
     "cf-fast-base": 832_928,
     "cf-fast-small": 278_560,
     # variants
