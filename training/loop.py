@@ -113,7 +113,7 @@ class _Session:
         self.began = time.monotonic()  # what a teacher says is part of the run's time
         before = state["sessions"][0].get("teacher") if state else None
         self.teacher = None if not task.recipe.teacher else Teacher.of(
-            task.recipe, self.material.batches, root=task.root, before=before
+            task.recipe, self.material, execution, root=task.root, before=before
         )
         self.history: list[dict[str, Any]] = []
         self.past: list[dict[str, Any]] = []

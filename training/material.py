@@ -29,6 +29,7 @@ class Material:
     batches: Batches
     held_out: Labelled | None
     sha256: dict[str, str]                       # per official split that was read
+    trained_on: Tensor                           # int64, places in the train split, as `batches` has them
     _dataset: str
     _device: torch.device
     _test: Labelled | None = field(default=None)
@@ -43,7 +44,7 @@ class Material:
         held_out = None
         if len(held):
             held_out = Labelled(to_planes(train.images[held], device), torch.tensor(train.labels[held], device=device))
-        return cls(batches, held_out, {"train": train.sha256}, recipe.dataset, device)
+        return cls(batches, held_out, {"train": train.sha256}, torch.from_numpy(used), recipe.dataset, device)
 
     @property
     def train(self) -> Labelled:

@@ -1,9 +1,9 @@
 """Learning from a larger network as well as from labels.
 
 A teacher's probabilities say which classes an image resembles, which a label does not. Hinton, Vinyals, Dean:
-"Distilling the Knowledge in a Neural Network", arXiv 1503.02531. The teacher answers each training image and its mirror
-image once, without augmentation, and the mean of both is what is learned: the student gets in one pass what would cost
-the teacher two, and training costs hardly more than without a teacher.
+"Distilling the Knowledge in a Neural Network", arXiv 1503.02531. The teacher answers each training image and its
+mirror image once for all its students, without augmentation, and the mean of both is what is learned: the student gets
+in one pass what would cost the teacher two, and training costs hardly more than without a teacher.
 
 Student and teacher hold out the same images only when they have one seed. Otherwise the teacher has learned from images
 that the student holds out, and its validation accuracy may flatter the student a little. The test split is new to both.
@@ -11,6 +11,9 @@ that the student holds out, and its validation accuracy may flatter the student 
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,15 +23,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.architectures import build_network
-from training.batches import Batches, to_input
+from training.atomic import write_atomically
+from training.batches import to_input, to_planes
+from training.datasets import load_split
+from training.execution import Execution
+from training.material import Material
+from training.places import cache_folder
 from training.recipe import Recipe
-from training.runs import complete_runs, find_run
+from training.runs import Run, complete_runs, find_run
 
 PER_PASS = 500  # images; the activations of wide networks are large
 
 
 class Teacher:
-    """A trained network's logits for the images of one run, made at the start of each session.
+    """A trained network's logits for the images of one run.
 
     `record` says whose they are: {"recipe", "seed", "validation_accuracy", "weights_sha256"}.
     """
@@ -39,9 +47,10 @@ class Teacher:
 
     @classmethod
     def of(
-        cls, student: Recipe, batches: Batches, *, root: Path | None = None, before: Mapping[str, Any] | None = None
+        cls, student: Recipe, material: Material, execution: Execution, *, root: Path | None = None,
+        before: Mapping[str, Any] | None = None,
     ) -> Teacher:
-        """The best run of `student.teacher`, asked about all images of `batches`; RunError when there is none yet.
+        """The best run of `student.teacher`, asked about the images of `material`; RunError when there is none yet.
 
         `before` is the record of the teacher that a run began with, which may have been overtaken by another since.
         """
@@ -49,19 +58,9 @@ class Teacher:
         if before is not None:
             run = next((each for each in complete_runs(student.teacher, root=root)
                         if each.result["weights_sha256"] == before["weights_sha256"]), run)
-        network = build_network(run.recipe)
-        network.load_state_dict(run.load_weights())
-        network = network.eval().to(batches.images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         mirrored = any("flip" in name for name in student.augment)
-        found = []
-        with torch.no_grad():
-            for images in torch.split(batches.images, PER_PASS):
-                seen = to_input(images, run.recipe.normalization).contiguous(memory_format=torch.channels_last)
-                said = functional.softmax(network(seen), dim=1)
-                if mirrored:
-                    said = (said + functional.softmax(network(seen.flip(-1)), dim=1)) / 2
-                found.append(said.clamp_min(1e-8).log())
-        return cls(torch.cat(found), {
+        logits = _asked(run, student.dataset, material.sha256["train"], execution, mirrored=mirrored)
+        return cls(logits[material.trained_on].to(execution.torch_device), {
             "recipe": run.recipe.name, "seed": run.seed, "validation_accuracy": run.validation_accuracy,
             "weights_sha256": run.result["weights_sha256"],
         })
@@ -69,6 +68,34 @@ class Teacher:
     def answers(self, positions: Tensor) -> Tensor:
         """Logits (B, classes) for the images at `positions`."""
         return self._logits[positions.to(self._logits.device)]
+
+
+def _asked(run: Run, dataset: str, sha256: str, execution: Execution, *, mirrored: bool) -> Tensor:
+    """Logits for the whole train split, from the cache where somebody has asked already: float32 (N, classes)."""
+    asked = [run.result["weights_sha256"], sha256, execution.precision, execution.device, mirrored]
+    path = cache_folder() / "teachers" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}.pt"
+    if path.is_file():
+        kept: Tensor = torch.load(path, weights_only=True)
+        return kept
+    network = build_network(run.recipe)
+    network.load_state_dict(run.load_weights())
+    network = execution.place(network.eval())
+    found = []
+    with torch.no_grad(), execution.autocast():
+        for images in torch.split(to_planes(load_split(dataset, "train").images, execution.torch_device), PER_PASS):
+            seen = to_input(images, run.recipe.normalization)
+            views = (seen, seen.flip(-1)) if mirrored else (seen,)
+            said = [functional.softmax(network(view).float(), dim=1) for view in views]
+            found.append(torch.stack(said).mean(dim=0).clamp_min(1e-8).log().cpu())
+    logits = torch.cat(found)
+    write_atomically(path, _stored(logits))
+    return logits
+
+
+def _stored(logits: Tensor) -> bytes:
+    file = io.BytesIO()
+    torch.save(logits, file)
+    return file.getvalue()
 
 
 def with_teacher(loss: Tensor, logits: Tensor, taught: Tensor, *, weight: float, temperature: float) -> Tensor:
