@@ -72,7 +72,7 @@ FASHION_SMALL = replace(
     shape={
         "stem": 16, "kernel": 4, "stride": 2, "widths": (32, 64), "activation": "relu", "whitened": True,
     },
-    epochs=16,
+    epochs=24,
     teacher="fm-fast-large",
     distillation={"weight": 0.9, "temperature": 2.0},
     floor=0.91,
@@ -85,6 +85,8 @@ FASHION_TINY = replace(
         "stem": 16, "kernel": 4, "stride": 2, "widths": (16, 32), "depths": (1, 1), "activation": "relu",
         "whitened": True,
     },
+    epochs=40,
+    augment={"alternating-flip": {}},  # it has too few numbers to learn the images by heart
     floor=0.89,
 )
 
@@ -95,10 +97,8 @@ CIFAR_BASE = replace(
     dataset="cifar10",
     shape={"stem": 32, "widths": (64, 128, 192), "activation": "relu", "whitened": True},
     normalization=CIFAR.normalization,
-    epochs=12,
-    lr=0.15,
-    label_smoothing=0.2,
-    augment={"alternating-flip": {}, "shift": {"pixels": 3}, "erase": {"probability": 0.5, "area": (0.02, 0.25)}},
+    epochs=14,
+    augment={"alternating-flip": {}, "shift": {"pixels": 2}},
     floor=0.88,
 )
 CIFAR_SMALL = replace(
@@ -109,8 +109,6 @@ CIFAR_SMALL = replace(
         "stem": 32, "kernel": 4, "stride": 2, "widths": (64, 128), "activation": "relu", "whitened": True,
     },
     epochs=16,
-    label_smoothing=0.1,
-    augment={"alternating-flip": {}, "shift": {"pixels": 2}},
     teacher="cf-fast-base",
     distillation={"weight": 0.9, "temperature": 2.0},
     floor=0.80,
