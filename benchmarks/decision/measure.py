@@ -1,6 +1,7 @@
 """Measures what a decision needs, configuration by configuration, in random order and again in reverse.
 
-    different-images, same-image   does it answer from memory? first, while nothing can be remembered
+    different-images, same-image   does it answer from memory? first, while nothing can be remembered; where it seems
+                                   so, once more in the second pass (different-images-2, same-image-2)
     single                         one request at a time: where the search begins
     rate-<r>-<n>                   probes of the capacity search
     expected-<pass>                at the rate that was asked for
@@ -34,7 +35,7 @@ from benchmarks.decision.estimate import Progress as Left
 from benchmarks.decision.estimate import seconds_for
 from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.result import entries_before_load
-from benchmarks.load.caching import ENOUGH, caching_plans
+from benchmarks.load.caching import ENOUGH, caching_plans, memory
 from benchmarks.load.calibration import RATES, calibrate
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.payloads import read_payloads
@@ -77,6 +78,7 @@ def measure_all(folder: DecisionFolder, contenders: list[Contender], screen: Scr
             continue
         if server is None:
             screen.step(f"{left.begin()} · {one}: server starts", 5)
+        folder.place(one).mkdir(parents=True, exist_ok=True)  # who wants one measured again removes it
         own, began = share_out(one.cores), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         try:
             with given_or_fresh(
@@ -128,6 +130,7 @@ class _Round:
 
     def __init__(self, folder: DecisionFolder, one: Configuration, contender: Contender, server: Server, cores: Cores,
                  screen: Screen, calibration: dict[str, Any], number: int) -> None:
+        self._folder = folder
         self._wish, self._one, self._server, self._cores, self._screen = folder.wish, one, server, cores, screen
         self._place, self._number = folder.place(one), number
         self._payloads = store_bodies(folder, contender, self._wish)
@@ -140,7 +143,7 @@ class _Round:
         bodies = read_payloads(self._payloads)
         tasted = taste(self._server, one.path, content=bodies.bodies[0], content_type=bodies.content_type,
                        times=TASTERS)
-        if self._number == 1:
+        if self._number == 1 or (self._number == 2 and self._seems_to_remember()):
             self._look_for_a_cache(tasted, len(bodies))
         start = FIRST_SHARE * one.workers * 1e6 / self._alone_us()
         target = Target(model=one.model, path=one.path, payloads=self._payloads, folder=self._place, seed=wish.seed)
@@ -155,12 +158,16 @@ class _Round:
                 self._at(float(f"{share * found.low:.4g}"), name, f"{share:.0%} of capacity")
         return {"bracket": [found.low, found.high], "probes": sorted(self._probes() - known)}
 
+    def _seems_to_remember(self) -> bool:
+        return memory(self._folder.loads(self._one)) is not None
+
     def _look_for_a_cache(self, tasted: float, bodies: int) -> None:
         one, wish = self._one, self._wish
-        if (self._place / "same-image.json").exists():  # later the server might remember what it was asked before
+        suffix = "" if self._number == 1 else f"-{self._number}"
+        if (self._place / f"same-image{suffix}.json").exists():  # the server might remember what it was asked before
             return
         rate = min(self._most, AUDIT_SHARE / tasted)
-        for plan in caching_plans(rate, bodies, model=one.model, path=one.path, seed=wish.seed,
+        for plan in caching_plans(rate, bodies, model=one.model, path=one.path, seed=wish.seed, suffix=suffix,
                                   seconds=min(AUDIT_LIMIT, max(AUDIT_SECONDS, 1.5 * ENOUGH / rate))):
             self._load(plan, plan.name.replace("-", " "))
 

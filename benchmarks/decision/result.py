@@ -34,7 +34,7 @@ from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.verdict import decide
 from benchmarks.load.audit import Finding, validity
-from benchmarks.load.caching import answers_from_memory
+from benchmarks.load.caching import memory
 from benchmarks.load.reference import changed_answers, flips, read_reference
 from benchmarks.load.rows import Rows
 from benchmarks.load.stages import STAGES
@@ -221,9 +221,7 @@ def _flips(folder: DecisionFolder, one: Configuration, loads: dict[str, Load]) -
 
 
 def _caching(loads: dict[str, Load]) -> Entry | None:
-    if not {"different-images", "same-image"} <= set(loads):
-        return None
-    finding = answers_from_memory(loads["different-images"], loads["same-image"])
+    finding = memory(loads)
     return asdict(finding) if finding else None
 
 

@@ -6,6 +6,8 @@ performance_issue_unique and performance_issue_same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from benchmarks.load.audit import Finding
@@ -16,15 +18,31 @@ SUSPICIOUS = 0.8   # of the time that different images take, at the median; cach
 ENOUGH = 100       # answers of each kind
 
 
-def caching_plans(rate: float, images: int, *, model: str, path: str, seed: int, seconds: float) -> tuple[Plan, Plan]:
-    """Two loads alike but for their images. The first carries no image twice, so it is no longer than they last."""
+def caching_plans(
+    rate: float, images: int, *, model: str, path: str, seed: int, seconds: float, suffix: str = ""
+) -> tuple[Plan, Plan]:
+    """Two loads alike but for their images. The first carries no image twice, so it is no longer than they last.
+
+    `suffix` goes behind the names: a second pair of loads must not be taken for the first.
+    """
     seconds = round(min(seconds, 0.8 * images / rate), 3)
     different, same = (
-        Plan(name=name, model=model, path=path, arrival="poisson", rate=round(rate, 1), seconds=seconds, warmup=0.0,
-             seed=seed, same_image=name == "same-image")
+        Plan(name=name + suffix, model=model, path=path, arrival="poisson", rate=round(rate, 1), seconds=seconds,
+             warmup=0.0, seed=seed, same_image=name == "same-image")
         for name in ("different-images", "same-image")
     )
     return different, same
+
+
+def memory(loads: Mapping[str, Load]) -> Finding | None:
+    """What the pairs among `loads` say together, each on a fresh server.
+
+    A cache shows in every pair. A restless machine does not: its first seconds may be slower than those that follow.
+    """
+    pairs = [(load, loads[other]) for name, load in sorted(loads.items()) if name.startswith("different-images")
+             and (other := name.replace("different-images", "same-image")) in loads]
+    findings = [answers_from_memory(*pair) for pair in pairs]
+    return findings[-1] if findings and None not in findings else None
 
 
 def answers_from_memory(different: Load, same: Load) -> Finding | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.load.audit import audit, validity
-from benchmarks.load.caching import answers_from_memory, caching_plans
+from benchmarks.load.caching import answers_from_memory, caching_plans, memory
 from benchmarks.load.calibration import calibrate
 from benchmarks.load.generator import send
 from benchmarks.load.plan import Plan
@@ -54,6 +54,19 @@ def test_different_images_are_no_longer_sent_than_they_last() -> None:
 
     assert different.seconds * different.rate <= 500
     assert replace(different, name="same-image", same_image=True) == same
+
+
+def test_a_suspicion_that_a_second_pair_of_loads_does_not_confirm_is_dropped(made: Callable[..., Load]) -> None:
+    slow = made()
+    quick = replace(slow, rows=replace(slow.rows, done=slow.rows.sent + slow.rows.service_us // 2))
+    suspicious = {"different-images": slow, "same-image": quick}
+
+    found = memory(suspicious)
+    assert found is not None
+    assert found.code == "cache"
+    assert memory({**suspicious, "different-images-2": slow, "same-image-2": quick}) is not None
+    assert memory({**suspicious, "different-images-2": slow, "same-image-2": slow}) is None
+    assert memory({}) is None
 
 
 def test_too_few_answers_clear_nobody(made: Callable[..., Load]) -> None:
