@@ -141,8 +141,8 @@ def test_only_a_valid_answer_is_published_and_the_documents_are_made_from_it(
 
     assert result["decision"]["sentence"] in readme.decision()
     assert re.search(r"\| \*\*deploy\*\* \| fast, onnxruntime, 1 thread \| 93.00 % \| 800 to 838 \|", readme.decision())
-    assert {picture.name for picture in readme.pictures()} == {
-        f"{path.stem}-accuracy-capacity.svg", f"{path.stem}-tail-rate.svg"}
+    drawn = {picture.name for picture in readme.pictures() if not picture.stem.endswith("-roofline")}
+    assert drawn == {f"{path.stem}-accuracy-capacity.svg", f"{path.stem}-tail-rate.svg"}
 
 
 def test_a_decision_on_another_data_set_stands_beside_the_usual_one_and_after_it(
