@@ -55,6 +55,9 @@ class Campaign:
         left, begun = 0, False
         try:
             for wave in waves:
+                if left:  # time was up, and these may lack their teachers
+                    left += len(wave)
+                    continue
                 together = self._together(wave)
                 left += self._run_together(together) if together else 0
                 alone = [task for task in wave if task not in together]
