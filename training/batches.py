@@ -28,7 +28,7 @@ class Batches:
         self.labels = torch.tensor(labels, device=device)
         self.size = recipe.batch_size
         self.seed = seed
-        self.normalization = recipe.normalization
+        self._normalization = recipe.normalization
         self._augment = {name: dict(options) for name, options in recipe.augment.items()}
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Batches:
         images = augment(
             self.images[on_device], positions, self._augment, seed=self.seed, epoch=epoch, batch=number
         )
-        return to_input(images, self.normalization), self.labels[on_device]
+        return to_input(images, self._normalization), self.labels[on_device]
 
 
 def to_planes(images: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,14 +23,14 @@ class Learner:
     """`step` learns from one batch; `network_to_score` is what is scored and kept: the average, where there is one."""
 
     def __init__(
-        self, recipe: Recipe, execution: Execution, *, seed: int, steps: int, sample: Tensor | None = None
+        self, recipe: Recipe, execution: Execution, *, seed: int, steps: int, sample: Callable[[], Tensor] | None = None
     ) -> None:
-        """`steps` counts all steps of the run, for the schedule. `sample` are training images (N, C, H, W) as the
-        network sees them, for one that begins by looking at some."""
+        """`steps` counts all steps of the run, for the schedule. `sample` makes training images (N, C, H, W) as
+        the network sees them, for one that begins by looking at some."""
         torch.manual_seed(derive(seed, "init"))
         self.network = execution.place(build_network(recipe))
         if sample is not None and getattr(self.network, "whitened", False):
-            self.network.whiten(sample)  # type: ignore[operator]
+            self.network.whiten(sample())  # type: ignore[operator]
         self._forward = torch.compile(self.network) if execution.compiled else self.network
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
         self.optimizer = OPTIMIZERS[recipe.optimizer](self.network.parameters(), recipe, execution.fused)

@@ -108,8 +108,7 @@ class _Session:
         device = execution.torch_device
         self.material = Material.load(task.recipe, self.protocol, seed=task.seed, device=device)
         steps = task.recipe.epochs * len(self.material.batches)
-        sample = to_input(self.material.batches.images[:SAMPLE], task.recipe.normalization)
-        self.learner = Learner(task.recipe, execution, seed=task.seed, steps=steps, sample=sample)
+        self.learner = Learner(task.recipe, execution, seed=task.seed, steps=steps, sample=self._sample)
         self.began = time.monotonic()  # what a teacher says is part of the run's time
         before = state["sessions"][0].get("teacher") if state else None
         self.teacher = None if not task.recipe.teacher else Teacher.of(
@@ -132,6 +131,9 @@ class _Session:
         if state:
             self._take_up(state)
             self.record["first_epoch"] = len(self.history) + 1
+
+    def _sample(self) -> torch.Tensor:
+        return to_input(self.material.batches.images[:SAMPLE], self.task.recipe.normalization)
 
     def run(self, watcher: Watcher, deadline: float) -> bool:
         """Train the epochs that are left; False when time ran out before the last."""

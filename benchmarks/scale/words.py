@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.decision.publish import PUBLISHED
+from benchmarks.decision.publish import published
 from benchmarks.machine.children import ROOT
 from benchmarks.peers.__main__ import RESULTS as PEERS
 from benchmarks.peers.goals import two_workers
@@ -21,7 +21,7 @@ FAN_OUT = (10, 100)
 def scale() -> str:
     """Everything, by machine for which all three measurements are committed."""
     parts = []
-    for path in sorted(PUBLISHED.glob("*.json")):
+    for path in published():
         decision, wire, peers = _read(path), _read(WIRE / path.name), _read(PEERS / path.name)
         if decision and wire and peers and (ratios := two_workers(peers)):
             parts.append(_machine(decision, wire, min(ratios), len(ratios)))

@@ -92,7 +92,7 @@ def test_a_whitened_stem_gives_uncorrelated_answers_of_one_size_and_is_not_learn
     torch.manual_seed(0)
     images = torch.nn.functional.avg_pool2d(torch.randn(200, 1, 28, 28), 3, stride=1, padding=1)
 
-    learner = Learner(recipe, execution, seed=0, steps=2, sample=images)
+    learner = Learner(recipe, execution, seed=0, steps=2, sample=lambda: images)
 
     stem = learner.network.features[0]  # type: ignore[union-attr,index]
     assert not stem.weight.requires_grad
@@ -109,4 +109,4 @@ def test_a_whitened_stem_that_is_too_wide_says_how_wide_it_may_be(execution: Exe
     recipe = replace(base, shape={**base.shape, "stem": 32, "whitened": True})
 
     with pytest.raises(ValueError, match="so 18 at most"):
-        Learner(recipe, execution, seed=0, steps=2, sample=torch.randn(8, 1, 28, 28))
+        Learner(recipe, execution, seed=0, steps=2, sample=lambda: torch.randn(8, 1, 28, 28))
