@@ -1,9 +1,12 @@
-"""Files that are either whole or absent, also after a power cut."""
+"""Files that are either whole or absent, also after a power cut, and that one process makes for all."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,3 +30,13 @@ def write_atomically(path: Path, data: bytes) -> Path:
     finally:
         os.close(folder)
     return path
+
+
+@contextmanager
+def taking_turns(path: Path) -> Iterator[None]:
+    """Wait until no other process is about to make `path`, and keep others waiting meanwhile: seeds that are trained
+    side by side want the same file, and one of them is enough to make it. The turn ends with its process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

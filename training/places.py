@@ -21,6 +21,11 @@ def runs_folder() -> Path:
     return Path(os.environ.get("WEIGHBRIDGE_RUNS") or "runs")
 
 
+def model_roots() -> list[Path]:
+    """Where exported models are looked for: `$WEIGHBRIDGE_MODELS`, as a server does, or ./artifacts and ./models."""
+    return [Path(root) for root in (os.environ.get("WEIGHBRIDGE_MODELS") or "artifacts:models").split(":") if root]
+
+
 def ray_address() -> str:
     """`$RAY_ADDRESS`, or "": Ray looks for a cluster itself."""
     return os.environ.get("RAY_ADDRESS", "")

@@ -7,6 +7,9 @@ in one pass what would cost the teacher two, and training costs hardly more than
 
 Student and teacher hold out the same images only when they have one seed. Otherwise the teacher has learned from images
 that the student holds out, and its validation accuracy may flatter the student a little. The test split is new to both.
+
+A teacher that was trained elsewhere teaches through its exported model: `cf-fast`, which is bundled, or any that was
+imported under the name that a recipe asks for.
 """
 
 from __future__ import annotations
@@ -23,14 +26,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.architectures import build_network
-from training.atomic import write_atomically
+from training.atomic import taking_turns, write_atomically
 from training.batches import to_input, to_planes
 from training.datasets import load_split
 from training.execution import Execution
 from training.material import Material
 from training.places import cache_folder
+from training.published import Published, Unfit, find_published
 from training.recipe import Recipe
-from training.runs import Run, complete_runs, find_run
+from training.runs import Run, RunError, complete_runs, find_run
 
 PER_PASS = 500  # images; the activations of wide networks are large
 
@@ -50,33 +54,69 @@ class Teacher:
         cls, student: Recipe, material: Material, execution: Execution, *, root: Path | None = None,
         before: Mapping[str, Any] | None = None,
     ) -> Teacher:
-        """The best run of `student.teacher`, asked about the images of `material`; RunError when there is none yet.
+        """What teaches `student`, asked about the images of `material`: the best run of `student.teacher`, or, where
+        there is none, the newest exported model of that name. RunError when there is neither, or it does not fit.
 
         `before` is the record of the teacher that a run began with, which may have been overtaken by another since.
         """
-        run = find_run(student.teacher, root=root)
-        if before is not None:
-            run = next((each for each in complete_runs(student.teacher, root=root)
-                        if each.result["weights_sha256"] == before["weights_sha256"]), run)
+        source = _source(student.teacher, root, before)
         mirrored = any("flip" in name for name in student.augment)
-        logits = _asked(run, student.dataset, material.sha256["train"], execution, mirrored=mirrored)
-        return cls(logits[material.trained_on].to(execution.torch_device), {
-            "recipe": run.recipe.name, "seed": run.seed, "validation_accuracy": run.validation_accuracy,
-            "weights_sha256": run.result["weights_sha256"],
-        })
+        try:
+            logits = _asked(source, student.dataset, material.sha256["train"], execution, mirrored=mirrored)
+        except Unfit as error:
+            raise RunError(f"{student.name} cannot learn from {student.teacher}: {error}") from error
+        return cls(logits[material.trained_on].to(execution.torch_device), _record(source))
 
     def answers(self, positions: Tensor) -> Tensor:
         """Logits (B, classes) for the images at `positions`."""
         return self._logits[positions.to(self._logits.device)]
 
 
-def _asked(run: Run, dataset: str, sha256: str, execution: Execution, *, mirrored: bool) -> Tensor:
+def _source(name: str, root: Path | None, before: Mapping[str, Any] | None) -> Run | Published:
+    """The teacher that `before` tells of, if it is still here; else the best of today."""
+    published = find_published(name)
+    if before is not None:
+        here: list[Run | Published] = [*complete_runs(name, root=root), *published]
+        for each in here:
+            if _record(each)["weights_sha256"] == before["weights_sha256"]:
+                return each
+    try:
+        return find_run(name, root=root)
+    except RunError:
+        if not published:
+            raise
+        return published[0]
+
+
+def _record(source: Run | Published) -> dict[str, object]:
+    if isinstance(source, Published):
+        return source.record
+    return {
+        "recipe": source.recipe.name, "seed": source.seed, "validation_accuracy": source.validation_accuracy,
+        "weights_sha256": source.result["weights_sha256"],
+    }
+
+
+def _asked(source: Run | Published, dataset: str, sha256: str, execution: Execution, *, mirrored: bool) -> Tensor:
     """Logits for the whole train split, from the cache where somebody has asked already: float32 (N, classes)."""
-    asked = [run.result["weights_sha256"], sha256, execution.precision, execution.device, mirrored]
+    how = ["onnx", "cpu"] if isinstance(source, Published) else [execution.precision, execution.device]
+    asked = [_record(source)["weights_sha256"], sha256, *how, mirrored]
     path = cache_folder() / "teachers" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}.pt"
-    if path.is_file():
-        kept: Tensor = torch.load(path, weights_only=True)
-        return kept
+    with taking_turns(path):
+        if path.is_file():
+            kept: Tensor = torch.load(path, weights_only=True)
+            return kept
+        if isinstance(source, Published):
+            said = _of_file(source, dataset, execution, mirrored=mirrored)
+        else:
+            said = _of_run(source, dataset, execution, mirrored=mirrored)
+        logits = said.clamp_min(1e-8).log()
+        write_atomically(path, _stored(logits))
+        return logits
+
+
+def _of_run(run: Run, dataset: str, execution: Execution, *, mirrored: bool) -> Tensor:
+    """Mean probabilities (N, classes) over the views of each image, on the CPU."""
     network = build_network(run.recipe)
     network.load_state_dict(run.load_weights())
     network = execution.place(network.eval())
@@ -86,10 +126,17 @@ def _asked(run: Run, dataset: str, sha256: str, execution: Execution, *, mirrore
             seen = to_input(images, run.recipe.normalization)
             views = (seen, seen.flip(-1)) if mirrored else (seen,)
             said = [functional.softmax(network(view).float(), dim=1) for view in views]
-            found.append(torch.stack(said).mean(dim=0).clamp_min(1e-8).log().cpu())
-    logits = torch.cat(found)
-    write_atomically(path, _stored(logits))
-    return logits
+            found.append(torch.stack(said).mean(dim=0).cpu())
+    return torch.cat(found)
+
+
+def _of_file(published: Published, dataset: str, execution: Execution, *, mirrored: bool) -> Tensor:
+    """The same, from an exported graph, which normalises by itself."""
+    published.check(dataset)
+    images = load_split(dataset, "train").images
+    views = (images, images[:, :, ::-1]) if mirrored else (images,)
+    said = [torch.from_numpy(published.probabilities(view, threads=execution.threads)) for view in views]
+    return torch.stack(said).mean(dim=0)
 
 
 def _stored(logits: Tensor) -> bytes:

@@ -26,6 +26,7 @@ PARAMETERS: dict[str, int] = {
     "fm-fast-tiny": 7_344,
     "cf-fast-base": 832_928,
     "cf-fast-small": 278_560,
+    "cf-fast-tiny": 7_344,
     # variants
     **{f"fm001-mixer-batch-{size}": 230_844 for size in (64, 256, 512, 1024, 2048, 4096)},
     **{f"fm001-mixer-epochs-{epochs}": 230_844 for epochs in (10, 50, 100, 200)},
