@@ -19,8 +19,10 @@ from service.cpu import CGROUP_CPU_MAX, usable_cores
 LIBRARIES = ("bentoml", "starlette", "numpy", "onnxruntime-gpu", "onnxruntime", "torch", "pillow", "locust", "gevent",
              "pytest-benchmark", "hdrhistogram")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+CPUINFO = Path("/proc/cpuinfo")
 BUSY = 0.5  # load average per core above which something else is clearly running
-SAME = ("cpu", "cores", "usable_cores", "cpu_quota", "system", "python", "libraries")  # must agree to compare figures
+SAME = ("cpu", "processor", "cores", "usable_cores", "cpu_quota", "system", "python", "libraries")  # to be compared
+X86, ARM = ("cpu family", "model", "stepping"), ("CPU implementer", "CPU part", "CPU revision")  # in /proc/cpuinfo
 
 
 def fingerprint() -> dict[str, Any]:
@@ -28,12 +30,13 @@ def fingerprint() -> dict[str, Any]:
     memory = psutil.virtual_memory()
     return {
         "cpu": _cpu_model(),
+        "processor": _processor(_read(CPUINFO) or ""),
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
         "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "cpu_quota": _read(CGROUP_CPU_MAX),
         "governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-        "virtual": "hypervisor" in (_read(Path("/proc/cpuinfo")) or ""),
+        "virtual": "hypervisor" in (_read(CPUINFO) or ""),
         "ram_bytes": memory.total,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -67,10 +70,17 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [f"{key}: {one.get(key)} and {other.get(key)}" for key in SAME if one.get(key) != other.get(key)]
 
 
+def cpu_name(machine: dict[str, Any]) -> str:
+    """The CPU for people. Hypervisors shorten names, so that ten years of AMD's servers are all an "AMD EPYC", and the
+    generation has to be told as well; results of before 2026-11-27 do not have it."""
+    generation = _generation(machine)
+    return f"{machine['cpu']} ({generation})" if generation else str(machine["cpu"])
+
+
 def slug(machine: dict[str, Any]) -> str:
-    """A file name for this kind of machine: cpu model and usable cores."""
+    """A file name for this kind of machine: cpu model, its generation where that is known, and usable cores."""
     model = re.sub(r"\((r|tm)\)|cpu|processor|@.*", "", (machine["cpu"] or "unknown").lower())
-    return re.sub(r"[^a-z0-9]+", "-", f"{model} {machine['usable_cores']} cores").strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", f"{model} {_generation(machine)} {machine['usable_cores']} cores").strip("-")
 
 
 def commit() -> str | None:
@@ -84,8 +94,23 @@ def commit() -> str | None:
 
 
 def _cpu_model() -> str | None:
-    found = re.search(r"^model name\s*:\s*(.+)$", _read(Path("/proc/cpuinfo")) or "", re.MULTILINE)
+    found = re.search(r"^model name\s*:\s*(.+)$", _read(CPUINFO) or "", re.MULTILINE)
     return found[1] if found else platform.processor() or None
+
+
+def _processor(cpuinfo: str) -> str | None:
+    """What the CPU says it is, beside its name: `family 23, model 1, stepping 2`; None where Linux does not tell."""
+    for names in (X86, ARM):
+        found = [re.search(rf"^{name}\s*:\s*(\S+)$", cpuinfo, re.MULTILINE) for name in names]
+        told = [f"{name.split()[-1]} {value[1]}" for name, value in zip(names, found, strict=True) if value]
+        if len(told) == len(names):
+            return ", ".join(told)
+    return None
+
+
+def _generation(machine: dict[str, Any]) -> str:
+    """The processor without its stepping; empty where it is not known."""
+    return ", ".join((machine.get("processor") or "").split(", ")[:2])
 
 
 def _version(name: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
+
 Result = dict[str, Any]
 NONE = "–"
 TWO_WORKERS = "raw-32"
@@ -64,7 +66,7 @@ def caption(result: Result) -> str:
     )
     return " ".join([
         how,
-        f"{machine['cpu']}, {machine['usable_cores']} cores, {machine['python']}, {machine['at'][:10]}.",
+        f"{cpu_name(machine)}, {machine['usable_cores']} cores, {machine['python']}, {machine['at'][:10]}.",
         f"{notes}.",
         f"Versions: {versions}.",
         *(f"{sentence.rstrip('.')}." for sentence in out),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
 from benchmarks.report.markup import Markup, el, join, table
 from benchmarks.report.metrics import headline
 from benchmarks.report.numbers import MISSING, listed, short_time
@@ -80,7 +81,7 @@ def machine_box(result: Result, generator_cpus: list[float], more: dict[str, str
     """The fingerprint, what the generator used, and `more` rows."""
     facts = result["machine"]
     rows = {
-        "CPU": f"{facts['cpu']}, {facts['usable_cores']} usable of {facts['cores']} cores"
+        "CPU": f"{cpu_name(facts)}, {facts['usable_cores']} usable of {facts['cores']} cores"
                + (", virtual" if facts["virtual"] else ""),
         "Pinning": result["cores"],
         "Memory": f"{facts['ram_bytes'] / 2**30:.1f} GiB",

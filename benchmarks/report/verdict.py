@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
 from benchmarks.report.metrics import BY_KEY, Entry, Metric, Value
 from benchmarks.report.numbers import figure, listed
 from benchmarks.stats.intervals import overlap
@@ -49,7 +50,7 @@ def sentences(result: dict[str, Any]) -> list[str]:
     if not entries:
         return ["Nothing was measured."]
     opening = f"{len(entries)} models compared" if len(entries) != 1 else "1 model weighed"
-    opening += f" on labelled images of {listed(list(result['datasets']))}, over HTTP, on {machine['cpu']}"
+    opening += f" on labelled images of {listed(list(result['datasets']))}, over HTTP, on {cpu_name(machine)}"
     opening += f" ({machine['usable_cores']} usable cores, {result['settings']['runtime']})."
     return [opening, *(_answer(key, phrase, entries) for key, phrase in QUESTIONS.items())]
 

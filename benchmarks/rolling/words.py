@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
+
 PHASES = {"quiet": "between replacements", "starting": "while a successor starts and loads on the same cores",
           "changing": "while the proxy turns and the predecessor ends"}
 
@@ -22,7 +24,7 @@ def rolling_table(result: dict[str, Any]) -> str:
             f"**{result['failed']:,} failed**, {result['misnamed']:,} named a version that was not theirs, "
             f"{result['repeated']:,} found their idle connection closed and were sent again. "
             f"Version 1 gave {versions.get('1', 0):,} answers, version 2 {versions.get('2', 0):,}.")
-    where = (f"{machine['cpu']}, {machine['usable_cores']} cores for the servers, nginx and the load together, "
+    where = (f"{cpu_name(machine)}, {machine['usable_cores']} cores for the servers, nginx and the load together, "
              f"{result['created'][:10]}.")
     lines = [told, "", "| | Requests | p50, ms | p99, ms | Longest, ms |", "|---|---:|---:|---:|---:|"]
     lines += [f"| {PHASES[row['phase']]} | {row['requests']:,} | {_ms(row['p50_ms'])} | {_ms(row['p99_ms'])} | "

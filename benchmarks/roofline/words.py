@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
+
 Result = dict[str, Any]
 COLUMNS = ("Model", "Runtime", "Threads", "Batch", "Operations per image", "Operations per byte", "Time per image",
            "10⁹ operations/s", "Share of the limit", "Limited by")
@@ -47,7 +49,7 @@ def sentence(result: Result) -> str:
     machine, day = result["machine"], result["created"][:10]
     return ("Peaks measured in the same run, in 10⁹ operations per second of ONNX Runtime's own matrix products: "
             f"{'. '.join(peaks)}. Shares and their 95 % intervals are within rounds of the same run. "
-            f"{machine['cpu']}, {machine['usable_cores']} cores, {day}; `{result['command']}`.{left}")
+            f"{cpu_name(machine)}, {machine['usable_cores']} cores, {day}; `{result['command']}`.{left}")
 
 
 def _count(number: float) -> str:

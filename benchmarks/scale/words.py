@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.decision.publish import published
 from benchmarks.machine.children import ROOT
+from benchmarks.machine.fingerprint import cpu_name
 from benchmarks.peers.__main__ import RESULTS as PEERS
 from benchmarks.peers.goals import two_workers
 from benchmarks.scale.calculation import BALANCE, DEMANDS, SCRAPE_S, SPARE, TAIL_SHARE, Core, Need, cores_of, need
@@ -34,8 +35,9 @@ def _machine(decision: dict[str, Any], wire: dict[str, Any], doubling: float, ro
             for core in cores]
     machine, objective = decision["machine"], cores[0].objective
     measured = (
-        f"Measured on {machine['cpu']} ({decision['cores']}), {objective}, one image per request as PNG; decision of "
-        f"commit {machine['commit']}. Two workers bore at least {doubling:.2f} times what one did ({rounds} rounds). "
+        f"Measured on {cpu_name(machine)} ({decision['cores']}), {objective}, one image per request as PNG; "
+        f"decision of commit {machine['commit']}. "
+        f"Two workers bore at least {doubling:.2f} times what one did ({rounds} rounds). "
         f"A request is {wire['request_bytes']:,.0f} bytes and its answer {wire['answer_bytes']:,.0f}; a replica that "
         f"holds {wire['models']} models has {wire['series']} series on `/metrics`. "
         f"Price: {price:g} for a core and hour."

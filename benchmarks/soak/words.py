@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
+
 Result = dict[str, Any]
 TITLES = {"soak": "soak", "fuzz": "flood of broken requests"}
 COUNTED = {
@@ -26,7 +28,7 @@ def caption(result: Result) -> str:
     load = (f"{result['rate']:,.0f} requests a second, {result['utilisation']:.0%} of the capacity"
             if result["kind"] == "soak" else f"{len(result['kinds'])} kinds of broken bodies")
     workers = f"{result['workers']} worker{'s' * (result['workers'] > 1)}"
-    where = f"{machine['cpu']}, {machine['usable_cores']} cores, {machine['at'][:10]}"
+    where = f"{cpu_name(machine)}, {machine['usable_cores']} cores, {machine['at'][:10]}"
     return (f"{TITLES[result['kind']].capitalize()}: {'; '.join([load, ', '.join(told)] if told else [load])}. "
             f"{result['model']}, {workers}, {where}.")
 

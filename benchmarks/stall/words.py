@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
+
 WHO = {"Quickstart": "locust, the quickstart's user, no pause", "Paced": "locust, 10 users, `constant_throughput(5)`",
        "ours": "**open loop, from the intended start**"}
 
@@ -19,5 +21,5 @@ def stall_table(result: dict[str, Any]) -> str:
     told = (f"The server works {1000 * asked['work']:g} ms per request and sleeps {asked['stall']:g} s once in "
             f"{asked['every']:g} s: whoever comes at a random moment meets a stall with a probability of {share:.0%} "
             f"and then waits for its rest and for the queue behind it. {asked['seconds']:g} s each, on "
-            f"{machine['cpu']}, {result['created'][:10]}; `python -m benchmarks.stall` repeats it.")
+            f"{cpu_name(machine)}, {result['created'][:10]}; `python -m benchmarks.stall` repeats it.")
     return "\n".join([*lines, "", told])

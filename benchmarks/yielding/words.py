@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.machine.fingerprint import cpu_name
+
 
 def yielding_table(result: dict[str, Any]) -> str:
     """Percentiles of /predict alone and beside the job, and their ratio."""
@@ -20,6 +22,6 @@ def yielding_table(result: dict[str, Any]) -> str:
         f"The goal, a p99 of at most {result['limit']:g} times, was {met}; round by round it was {min(rounds):.2f} to "
         f"{max(rounds):.2f} times. Half of {len(rounds)} x 2 rounds of {result['seconds']:g} s stood beside jobs of "
         f"`{result['split']}`, which scored {result['scored_images']:,} images meanwhile on the same core. "
-        f"{machine['cpu']}, {result['cores']}, {machine['at'][:10]}."
+        f"{cpu_name(machine)}, {result['cores']}, {machine['at'][:10]}."
     )
     return "\n".join(lines)
