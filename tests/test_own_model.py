@@ -63,7 +63,9 @@ def check(command: str, promised: str, home: Path, url: str = "") -> None:
 
 
 def test_the_guide_makes_a_model_and_a_rival_from_nothing_that_is_known_here(made: Path) -> None:
-    assert sorted(path.name for path in made.iterdir()) == ["digits-fm002-ann-mod", "mine", "splits"]
+    assert sorted(path.name for path in made.iterdir()) == [
+        "digits-fm000-relu-from-mine", "digits-fm002-ann-mod", "mine", "splits",
+    ]
 
 
 def test_the_guide_serves_and_evaluates_what_it_made(server: Process, home: Path) -> None:
@@ -78,5 +80,7 @@ def test_the_guide_s_weighing_finds_the_models_and_their_images(made: Path) -> N
     found = with_images(made, find_contenders(made), pytest.fail)
 
     assert options.command == "weigh"
-    assert [contender.card.name for contender in found] == ["digits-fm002-ann-mod", "mine"]
+    assert [contender.card.name for contender in found] == [
+        "digits-fm000-relu-from-mine", "digits-fm002-ann-mod", "mine",
+    ]
     assert all(each.card.score and each.card.score.accuracy > options.min_accuracy for each in found)

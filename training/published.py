@@ -25,7 +25,16 @@ PER_CALL = 500  # images
 
 
 class Unfit(ValueError):  # noqa: N818 - reads as what it says
-    """A published model cannot teach what it is asked to. The message says what does not fit."""
+    """A model cannot teach what it is asked to. The message says what does not fit."""
+
+
+def check_fit(who: object, dataset: str, *, shape: tuple[int, ...], classes: tuple[str, ...]) -> None:
+    """Unfit unless whoever sees images of `shape` (H, W, C) and knows `classes` can say something about `dataset`."""
+    facts = facts_of(dataset)
+    if shape != facts.shape:
+        raise Unfit(f"{who} takes images of {shape} (height, width, channels), {dataset} has {facts.shape}")
+    if classes != facts.classes:
+        raise Unfit(f"{who} knows other classes than {dataset}, or has them in another order")
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,11 @@ class Published:
     version: int
     graph: Path
     card: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The model in words."""
+        return f"{self.name}@{self.version}, {self.graph}"
 
     @property
     def record(self) -> dict[str, object]:
@@ -49,13 +63,11 @@ class Published:
 
     def check(self, dataset: str) -> None:
         """Unfit unless the model takes the images of `dataset`, knows its classes, and its file is whole."""
-        facts, seen = facts_of(dataset), self.card["input"]
-        if (shape := (seen["height"], seen["width"], seen["channels"])) != facts.shape:
-            raise Unfit(f"{self.graph}: takes images of {shape} (height, width, channels), {dataset} has {facts.shape}")
-        if tuple(self.card["classes"]) != facts.classes:
-            raise Unfit(f"{self.graph}: knows other classes than {dataset}, or has them in another order")
+        seen = self.card["input"]
+        check_fit(self.graph, dataset, shape=(seen["height"], seen["width"], seen["channels"]),
+                  classes=tuple(self.card["classes"]))
         if hashlib.sha256(self.graph.read_bytes()).hexdigest() != self._file["sha256"]:
-            raise Unfit(f"{self.graph}: is not the file that its card describes; export the model again")
+            raise Unfit(f"{self.graph} is not the file that its card describes; export the model again")
 
     def probabilities(self, images: NDArray[np.uint8], *, threads: int) -> NDArray[np.float32]:
         """For images (N, H, W, C): probabilities (N, classes), on the CPU. Needs onnxruntime."""

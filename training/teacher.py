@@ -28,11 +28,11 @@ from torch.nn import functional
 from training.architectures import build_network
 from training.atomic import taking_turns, write_atomically
 from training.batches import to_input, to_planes
-from training.datasets import load_split
+from training.datasets import facts_of, load_split
 from training.execution import Execution
 from training.material import Material
 from training.places import cache_folder
-from training.published import Published, Unfit, find_published
+from training.published import Published, Unfit, check_fit, find_published
 from training.recipe import Recipe
 from training.runs import Run, RunError, complete_runs, find_run
 
@@ -59,12 +59,12 @@ class Teacher:
 
         `before` is the record of the teacher that a run began with, which may have been overtaken by another since.
         """
-        source = _source(student.teacher, root, before)
-        mirrored = any("flip" in name for name in student.augment)
         try:
-            logits = _asked(source, student.dataset, material.sha256["train"], execution, mirrored=mirrored)
+            source = find_teacher(student.teacher, student.dataset, root=root, before=before)
         except Unfit as error:
             raise RunError(f"{student.name} cannot learn from {student.teacher}: {error}") from error
+        mirrored = any("flip" in name for name in student.augment)
+        logits = _asked(source, student.dataset, material.sha256["train"], execution, mirrored=mirrored)
         return cls(logits[material.trained_on].to(execution.torch_device), _record(source))
 
     def answers(self, positions: Tensor) -> Tensor:
@@ -72,8 +72,23 @@ class Teacher:
         return self._logits[positions.to(self._logits.device)]
 
 
+def find_teacher(
+    name: str, dataset: str, *, root: Path | None = None, before: Mapping[str, Any] | None = None
+) -> Run | Published:
+    """The teacher that `before` tells of, if it is still here; else the best of today.
+
+    RunError when nobody of that name is here, Unfit when it cannot say anything about `dataset`.
+    """
+    source = _source(name, root, before)
+    if isinstance(source, Published):
+        source.check(dataset)
+    else:
+        knows = facts_of(source.recipe.dataset)
+        check_fit(source.label, dataset, shape=knows.shape, classes=knows.classes)
+    return source
+
+
 def _source(name: str, root: Path | None, before: Mapping[str, Any] | None) -> Run | Published:
-    """The teacher that `before` tells of, if it is still here; else the best of today."""
     published = find_published(name)
     if before is not None:
         here: list[Run | Published] = [*complete_runs(name, root=root), *published]
@@ -132,7 +147,6 @@ def _of_run(run: Run, dataset: str, execution: Execution, *, mirrored: bool) -> 
 
 def _of_file(published: Published, dataset: str, execution: Execution, *, mirrored: bool) -> Tensor:
     """The same, from an exported graph, which normalises by itself."""
-    published.check(dataset)
     images = load_split(dataset, "train").images
     views = (images, images[:, :, ::-1]) if mirrored else (images,)
     said = [torch.from_numpy(published.probabilities(view, threads=execution.threads)) for view in views]

@@ -1,7 +1,7 @@
 """A recipe as it is, on data of one's own: what belongs to its old data set is replaced by what was computed.
 
-Everything that decides how it learns stays, but for a teacher. Gone are what a report said, and the floor that its data
-set allowed.
+Everything that decides how it learns stays, but for its teacher, who knows other classes; another may be named. Gone
+are what a report said, and the floor that its data set allowed.
 Whether network and images fit together can be asked before anything is trained.
 """
 
@@ -13,19 +13,25 @@ from typing import TYPE_CHECKING
 from training.own.network import pin
 from training.own.store import Facts
 from training.recipe import Normalization, Recipe
+from training.recipes.fast import FASHION_SMALL
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def on_own_data(recipe: Recipe, facts: Facts, *, network: str | None = None, name: str | None = None) -> Recipe:
+def on_own_data(
+    recipe: Recipe, facts: Facts, *, network: str | None = None, name: str | None = None, teacher: str | None = None
+) -> Recipe:
     """`recipe` with the data set, the normalisation and the validation images of `facts`.
 
-    `network` is `module:function` and takes the place of the recipe's architecture. `name` is what run and model are
-    called, by default `<data set>-<recipe>`, or `<data set>-<function>`. ValueError for one that cannot be a name.
+    `network` is `module:function` and takes the place of the recipe's architecture. `teacher` is learned from as well
+    as labels, as our small networks do it. `name` is what run and model are called, by default `<data set>-<recipe>`,
+    or `<data set>-<function>`, with `-from-<teacher>` behind. ValueError for one that cannot be a name.
     """
     plain = f"{facts.name}-{network.split(':')[-1].lower().replace('_', '-') if network else recipe.name}"
-    description = f"{network or recipe.description}, on {facts.name}"
+    description = f"{network or recipe.description.partition('; learns from')[0]}, on {facts.name}"
+    if teacher:
+        plain, description = f"{plain}-from-{teacher}", f"{description}; learns from {teacher}"
     return replace(
         recipe,
         name=name or plain,
@@ -37,8 +43,8 @@ def on_own_data(recipe: Recipe, facts: Facts, *, network: str | None = None, nam
         validation=facts.validation,
         report=None,
         reported=None,
-        teacher="",  # it knows other classes
-        distillation={},
+        teacher=teacher or "",
+        distillation=(recipe if recipe.teacher else FASHION_SMALL).distillation if teacher else {},
         floor=0.0,
     )
 

@@ -13,18 +13,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from training.own.adapt import misfit, on_own_data
 from training.own.prepare import Size, prepare
 from training.own.store import Facts
+from training.places import model_roots
+from training.published import Unfit
 from training.recipe import Recipe
 from training.recipes import RECIPES
+from training.runs import RunError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--data`, `--size`, `--network`, `--name`."""
+    """`--data`, `--size`, `--network`, `--teacher`, `--name`."""
     own = parser.add_argument_group("your own data (docs/own-model.md)")
     own.add_argument("--data", metavar="[NAME=]PATH", help="train on this instead: a folder of class folders, or "
                      "Parquet; a recipe may then also be a file FILE.py that defines RECIPE")
     own.add_argument("--size", metavar="HxW", type=_size, help="with --data: stretch all images to this height, width")
     own.add_argument("--network", metavar="MODULE:FUNCTION", help="with --data: in place of the network; called "
                      "as FUNCTION((channels, height, width), classes), returns an nn.Module that gives logits")
+    own.add_argument("--teacher", metavar="MODEL", help="with --data: learn from this model's answers as well as from "
+                     "labels; one that was exported or imported, under $WEIGHBRIDGE_MODELS, or a finished run")
     own.add_argument("--name", metavar="NAME", help="with --data: what run and model are called; default: DATA-RECIPE")
 
 
@@ -49,10 +54,12 @@ def adapted(recipes: list[Recipe], options: argparse.Namespace, console: Console
     name, separator, path = options.data.rpartition("=")
     facts = _prepared(Path(path).expanduser(), name if separator else None, options.size, console)
     console.print(_told(facts), highlight=False, markup=False)
+    if options.teacher:
+        console.print(_taught_by(options.teacher, facts), highlight=False, markup=False)
     every = list({recipe.architecture: recipe for recipe in RECIPES.values()}.values())
     found, unfit = [], []
     for recipe in recipes:
-        own = on_own_data(recipe, facts, network=options.network, name=options.name)
+        own = on_own_data(recipe, facts, network=options.network, name=options.name, teacher=options.teacher)
         if (problem := misfit(own, facts)) is None:
             found.append(own)
         else:
@@ -67,9 +74,23 @@ def adapted(recipes: list[Recipe], options: argparse.Namespace, console: Console
 
 def refuse_without_data(options: argparse.Namespace) -> None:
     """ValueError for a flag that only means something with --data."""
-    for flag in ("size", "network", "name"):
+    for flag in ("size", "network", "teacher", "name"):
         if getattr(options, flag) is not None:
-            raise ValueError(f"--{flag} goes with --data: the recipes' own data and networks are what they are")
+            raise ValueError(f"--{flag} goes with --data: a recipe's own data, network and teacher are what they are")
+
+
+def _taught_by(teacher: str, facts: Facts) -> str:
+    """Who teaches, in words; ValueError when nobody of that name is here, or knows other images or classes."""
+    from training.teacher import find_teacher  # brings torch, which a wrong question should not wait for
+
+    try:
+        return f"  learns from {find_teacher(teacher, facts.dataset).label}"
+    except RunError as error:
+        roots = ", ".join(map(str, model_roots()))
+        raise ValueError(f"--teacher {teacher}: there is no such model under {roots} ($WEIGHBRIDGE_MODELS names other "
+                         f"folders; python -m export import makes a model of any ONNX file), and {error}") from error
+    except Unfit as error:
+        raise ValueError(f"--teacher {teacher}: {error}") from error
 
 
 def _prepared(path: Path, name: str | None, size: Size | None, console: Console) -> Facts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,34 @@ def test_a_recipe_trains_exports_and_records_what_was_computed(
     assert card.score is not None
     assert (card.score.dataset, card.score.split, card.score.count) == ("bright-columns", "test", split.card.count)
     assert split.card.classes == card.classes
+
+
+def test_a_model_that_is_served_teaches_a_network_on_the_same_images(
+    shapes: Path, short: Recipe, tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    assert main(["toy", "--data", str(shapes), "--name", "mine", *QUICK]) == 0
+    assert export(["mine", "--format", "onnx", "--to", str(models)]) == 0
+    monkeypatch.setenv("WEIGHBRIDGE_MODELS", str(models))
+    shutil.rmtree(tmp_path / "runs" / "mine")
+
+    assert main(["toy", "--data", str(shapes), "--teacher", "mine", *QUICK]) == 0
+
+    assert f"learns from mine@1, {models}/mine/1/model.onnx" in capsys.readouterr().out
+    (path,) = (tmp_path / "runs").glob("bright-columns-toy-from-mine/*/clean/seed-0/result.json")
+    result = json.loads(path.read_bytes())
+    assert result["recipe"]["distillation"] == {"weight": 0.9, "temperature": 2.0}
+    assert [session["teacher"]["recipe"] for session in result["sessions"]] == ["mine"]
+
+
+def test_a_teacher_who_knows_other_images_is_refused_before_anything_is_trained(
+    shapes: Path, toy_data: Path, short: Recipe, capsys: Out
+) -> None:
+    assert main(["toy", *QUICK]) == 0  # on 28 x 28 grey pixels of ten classes
+
+    assert main(["toy", "--data", str(shapes), "--teacher", "toy", *QUICK]) == 2
+
+    assert "--teacher toy: toy seed 0 (clean) takes images of (28, 28, 1)" in capsys.readouterr().err
 
 
 def test_own_data_leaves_the_results_of_the_reports_alone(shapes: Path, short: Recipe, tmp_path: Path) -> None:
@@ -133,6 +162,8 @@ def test_a_recipe_may_be_a_file(shapes: Path, short: Recipe, tmp_path: Path, cap
     [
         (["fm-fast", "--size", "12x12"], "--size goes with --data"),
         (["fm-fast", "--network", "a:b"], "--network goes with --data"),
+        (["fm-fast", "--teacher", "mine"], "--teacher goes with --data"),
+        (["fm-fast", "--data", "{}", "--teacher", "nobody"], "--teacher nobody: there is no such model under arti"),
         (["--data", "{}"], "which recipe shall be trained on it"),
         (["fm-fast", "--data", "{}", "--network", "nothing"], "say module:function"),
         (["fm-fast", "--data", "{}", "--network", "no_such_module_here:build"], "Python finds no module"),
