@@ -93,7 +93,7 @@ class Campaign:
                 if event == "begin":
                     rows[number] = self._overview.watcher(tasks[number])
                     rows[number].begin(tasks[number], Execution(**content[0]), *content[1:])
-                elif event in ("batch", "epoch"):
+                elif event in ("asking", "batch", "epoch"):
                     getattr(rows[number], event)(*content)
                 elif event in ("lost", "note"):
                     self._overview.say(content[0])

@@ -12,6 +12,7 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +60,9 @@ class Watcher(Protocol):
 
     def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
         """A run starts or is resumed after `epochs_done` epochs of `images` each."""
+
+    def asking(self, teacher: str, done: int, total: int) -> None:
+        """Before the first epoch: `teacher` has answered `done` of `total` images, which was not done before."""
 
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
         """Running means of the current epoch, a few times per second."""
@@ -111,7 +115,7 @@ class _Session:
         self.learner = Learner(task.recipe, execution, seed=task.seed, steps=steps, sample=self._sample)
         self.began = time.monotonic()  # what a teacher says is part of the run's time
         before = state["sessions"][0].get("teacher") if state else None
-        self.teacher = None if not task.recipe.teacher else Teacher.of(
+        self.teacher = None if not task.recipe.teacher else Teacher(
             task.recipe, self.material, execution, root=task.root, before=before
         )
         self.history: list[dict[str, Any]] = []
@@ -138,6 +142,8 @@ class _Session:
     def run(self, watcher: Watcher, deadline: float) -> bool:
         """Train the epochs that are left; False when time ran out before the last."""
         watcher.begin(self.task, self.execution, len(self.material.batches.labels), len(self.history))
+        if self.teacher is not None:
+            self.teacher.ask(partial(watcher.asking, self.task.recipe.teacher))
         for epoch in range(len(self.history), self.task.recipe.epochs):
             started = time.monotonic()
             self.history.append(self._epoch(epoch, watcher))

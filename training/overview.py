@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from training.execution import Execution, described
 from training.loop import Task
-from training.progress import Record
+from training.progress import Record, asked
 
 
 class Overview:
@@ -72,6 +72,11 @@ class Row:
         label = f"{task.recipe.name} {task.seed} {task.protocol}"
         self._bar = self._progress.add_task(label, total=self._epochs, facts=described(execution))
         self._move(epochs_done)
+
+    def asking(self, teacher: str, done: int, total: int) -> None:
+        """Beside the bar, which stands still."""
+        if self._bar is not None:
+            self._progress.update(self._bar, facts=asked(teacher, done, total))
 
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
         """Move both bars."""

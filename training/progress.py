@@ -21,6 +21,9 @@ class Silent:
     def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
         """Nothing."""
 
+    def asking(self, teacher: str, done: int, total: int) -> None:
+        """Nothing."""
+
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
         """Nothing."""
 
@@ -35,12 +38,20 @@ class Lines:
         self._console = console
         self._epochs = 0
         self._epochs_done = 0
+        self._quarters = 0
         self._began = 0.0
 
     def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
         """Say what runs, and from where it goes on."""
         self._epochs, self._epochs_done, self._began = task.recipe.epochs, epochs_done, time.monotonic()
+        self._quarters = 0
         self._console.print(heading(task, execution, images, epochs_done))
+
+    def asking(self, teacher: str, done: int, total: int) -> None:
+        """A line for each quarter."""
+        if (quarter := 4 * done // total) > self._quarters:
+            self._quarters = quarter
+            self._console.print(f"  {asked(teacher, done, total)}", highlight=False)
 
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
         """Nothing: lines are for epochs."""
@@ -78,6 +89,11 @@ class Live:
         self._bar = self._progress.add_task(task.recipe.name, total=images * self._epochs, completed=done, facts="")
         self._progress.start()
 
+    def asking(self, teacher: str, done: int, total: int) -> None:
+        """Beside the bar, which stands still."""
+        assert self._bar is not None
+        self._progress.update(self._bar, facts=asked(teacher, done, total))
+
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
         """Move the bar."""
         assert self._bar is not None
@@ -108,6 +124,11 @@ def heading(task: Task, execution: Execution, images: int, epochs_done: int) -> 
         f"{task.recipe.dataset} images, {execution.device}, {described(execution)}, "
         f"{execution.threads} threads; {where}"
     )
+
+
+def asked(teacher: str, done: int, total: int) -> str:
+    """How far a teacher is with its answers, for people."""
+    return f"{teacher} answers: {done:,} of {total:,} images"
 
 
 def epoch_line(record: Record, epochs: int) -> str:

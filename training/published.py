@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,6 @@ from numpy.typing import NDArray
 
 from training.datasets import facts_of
 from training.places import model_roots
-
-PER_CALL = 500  # images
 
 
 class Unfit(ValueError):  # noqa: N818 - reads as what it says
@@ -69,17 +68,15 @@ class Published:
         if hashlib.sha256(self.graph.read_bytes()).hexdigest() != self._file["sha256"]:
             raise Unfit(f"{self.graph} is not the file that its card describes; export the model again")
 
-    def probabilities(self, images: NDArray[np.uint8], *, threads: int) -> NDArray[np.float32]:
-        """For images (N, H, W, C): probabilities (N, classes), on the CPU. Needs onnxruntime."""
+    def opened(self, *, threads: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+        """From images (N, H, W, C) to probabilities (N, classes), on the CPU. Needs onnxruntime."""
         import onnxruntime  # not needed for training as such
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         session = onnxruntime.InferenceSession(str(self.graph), options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
-        parts = [images[start : start + PER_CALL] for start in range(0, len(images), PER_CALL)]
-        said = [session.run(None, {name: np.ascontiguousarray(part)})[0] for part in parts]
-        return np.concatenate(said).astype(np.float32, copy=False)
+        return lambda images: session.run(None, {name: images})[0].astype(np.float32, copy=False)
 
     @property
     def _file(self) -> dict[str, Any]:

@@ -17,11 +17,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -37,38 +39,43 @@ from training.recipe import Recipe
 from training.runs import Run, RunError, complete_runs, find_run
 
 PER_PASS = 500  # images; the activations of wide networks are large
+Tell: TypeAlias = Callable[[int, int], None]  # images answered, and images there are
 
 
 class Teacher:
-    """A trained network's logits for the images of one run.
+    """Somebody's logits for the images of one run, once `ask` has been called.
 
     `record` says whose they are: {"recipe", "seed", "validation_accuracy", "weights_sha256"}.
     """
 
-    def __init__(self, logits: Tensor, record: dict[str, object]) -> None:
-        self._logits = logits
-        self.record = record
-
-    @classmethod
-    def of(
-        cls, student: Recipe, material: Material, execution: Execution, *, root: Path | None = None,
+    def __init__(
+        self, student: Recipe, material: Material, execution: Execution, *, root: Path | None = None,
         before: Mapping[str, Any] | None = None,
-    ) -> Teacher:
-        """What teaches `student`, asked about the images of `material`: the best run of `student.teacher`, or, where
-        there is none, the newest exported model of that name. RunError when there is neither, or it does not fit.
+    ) -> None:
+        """What teaches `student` about the images of `material`: the best run of `student.teacher`, or, where there
+        is none, the newest exported model of that name. RunError when there is neither, or it does not fit.
 
         `before` is the record of the teacher that a run began with, which may have been overtaken by another since.
         """
         try:
-            source = find_teacher(student.teacher, student.dataset, root=root, before=before)
+            self._source = find_teacher(student.teacher, student.dataset, root=root, before=before)
         except Unfit as error:
             raise RunError(f"{student.name} cannot learn from {student.teacher}: {error}") from error
-        mirrored = any("flip" in name for name in student.augment)
-        logits = _asked(source, student.dataset, material.sha256["train"], execution, mirrored=mirrored)
-        return cls(logits[material.trained_on].to(execution.torch_device), _record(source))
+        self.record = _record(self._source)
+        self._student, self._material, self._execution = student, material, execution
+        self._logits: Tensor | None = None
+
+    def ask(self, tell: Tell = lambda *_: None) -> Teacher:
+        """Have every image answered, or remember what was answered before; `tell` hears how many are done."""
+        mirrored = any("flip" in name for name in self._student.augment)
+        sha256 = self._material.sha256["train"]
+        logits = _asked(self._source, self._student.dataset, sha256, self._execution, mirrored=mirrored, tell=tell)
+        self._logits = logits[self._material.trained_on].to(self._execution.torch_device)
+        return self
 
     def answers(self, positions: Tensor) -> Tensor:
         """Logits (B, classes) for the images at `positions`."""
+        assert self._logits is not None, "ask first"
         return self._logits[positions.to(self._logits.device)]
 
 
@@ -112,7 +119,9 @@ def _record(source: Run | Published) -> dict[str, object]:
     }
 
 
-def _asked(source: Run | Published, dataset: str, sha256: str, execution: Execution, *, mirrored: bool) -> Tensor:
+def _asked(
+    source: Run | Published, dataset: str, sha256: str, execution: Execution, *, mirrored: bool, tell: Tell
+) -> Tensor:
     """Logits for the whole train split, from the cache where somebody has asked already: float32 (N, classes)."""
     how = ["onnx", "cpu"] if isinstance(source, Published) else [execution.precision, execution.device]
     asked = [_record(source)["weights_sha256"], sha256, *how, mirrored]
@@ -121,36 +130,37 @@ def _asked(source: Run | Published, dataset: str, sha256: str, execution: Execut
         if path.is_file():
             kept: Tensor = torch.load(path, weights_only=True)
             return kept
-        if isinstance(source, Published):
-            said = _of_file(source, dataset, execution, mirrored=mirrored)
-        else:
-            said = _of_run(source, dataset, execution, mirrored=mirrored)
-        logits = said.clamp_min(1e-8).log()
+        images = load_split(dataset, "train").images
+        answer = _by_file(source, execution) if isinstance(source, Published) else _by_run(source, execution)
+        found = []
+        for start in range(0, len(images), PER_PASS):
+            seen = images[start : start + PER_PASS]
+            views = (seen, seen[:, :, ::-1]) if mirrored else (seen,)
+            found.append(torch.stack([answer(np.ascontiguousarray(view)) for view in views]).mean(dim=0))
+            tell(start + len(seen), len(images))
+        logits = torch.cat(found).clamp_min(1e-8).log()
         write_atomically(path, _stored(logits))
         return logits
 
 
-def _of_run(run: Run, dataset: str, execution: Execution, *, mirrored: bool) -> Tensor:
-    """Mean probabilities (N, classes) over the views of each image, on the CPU."""
+def _by_run(run: Run, execution: Execution) -> Callable[[NDArray[np.uint8]], Tensor]:
+    """From images (N, H, W, C) to probabilities (N, classes) on the CPU."""
     network = build_network(run.recipe)
     network.load_state_dict(run.load_weights())
     network = execution.place(network.eval())
-    found = []
-    with torch.no_grad(), execution.autocast():
-        for images in torch.split(to_planes(load_split(dataset, "train").images, execution.torch_device), PER_PASS):
-            seen = to_input(images, run.recipe.normalization)
-            views = (seen, seen.flip(-1)) if mirrored else (seen,)
-            said = [functional.softmax(network(view).float(), dim=1) for view in views]
-            found.append(torch.stack(said).mean(dim=0).cpu())
-    return torch.cat(found)
+
+    def answer(images: NDArray[np.uint8]) -> Tensor:
+        with torch.no_grad(), execution.autocast():
+            seen = to_input(to_planes(images, execution.torch_device), run.recipe.normalization)
+            return functional.softmax(network(seen).float(), dim=1).cpu()
+
+    return answer
 
 
-def _of_file(published: Published, dataset: str, execution: Execution, *, mirrored: bool) -> Tensor:
+def _by_file(published: Published, execution: Execution) -> Callable[[NDArray[np.uint8]], Tensor]:
     """The same, from an exported graph, which normalises by itself."""
-    images = load_split(dataset, "train").images
-    views = (images, images[:, :, ::-1]) if mirrored else (images,)
-    said = [torch.from_numpy(published.probabilities(view, threads=execution.threads)) for view in views]
-    return torch.stack(said).mean(dim=0)
+    run = published.opened(threads=execution.threads)
+    return lambda images: torch.from_numpy(run(images))
 
 
 def _stored(logits: Tensor) -> bytes:

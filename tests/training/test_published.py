@@ -71,9 +71,9 @@ def test_the_exported_model_answers_as_its_run_does(teacher: Recipe, student: Re
     material = Material.load(student, student.protocol("clean"), seed=0, device=torch.device("cpu"))
     everybody = torch.arange(len(material.batches.labels))
 
-    by_run = Teacher.of(student, material, execution).answers(everybody)
+    by_run = Teacher(student, material, execution).ask().answers(everybody)
     shutil.rmtree(Task(teacher).folder)
-    by_file = Teacher.of(student, material, execution).answers(everybody)
+    by_file = Teacher(student, material, execution).ask().answers(everybody)
 
     torch.testing.assert_close(by_file.exp(), by_run.exp(), rtol=0, atol=1e-5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from training.architectures import build_network
 from training.batches import to_input
@@ -16,7 +18,7 @@ from training.campaign import _waves
 from training.execution import Execution
 from training.loop import Task, train
 from training.material import Material
-from training.progress import Silent
+from training.progress import Lines, Silent
 from training.recipe import Recipe
 from training.runs import RunError, find_run
 from training.teacher import Teacher, with_teacher
@@ -54,10 +56,10 @@ def test_a_teacher_answers_for_an_image_and_its_mirror_image_at_once_and_only_on
     _, student = pair
     material = Material.load(student, student.protocol("clean"), seed=3, device=torch.device("cpu"))
     everybody = torch.arange(len(material.batches.labels))
-    first = Teacher.of(student, material, execution).answers(everybody)
+    first = Teacher(student, material, execution).ask().answers(everybody)
     with monkeypatch.context() as without:
         without.setattr("training.teacher.build_network", None)  # it is not needed a second time
-        again = Teacher.of(student, material, execution).answers(everybody)
+        again = Teacher(student, material, execution).ask().answers(everybody)
 
     assert torch.equal(first, again)
     assert (first.argmax(dim=1) == material.batches.labels).float().mean() > 0.9
@@ -67,6 +69,21 @@ def test_a_teacher_answers_for_an_image_and_its_mirror_image_at_once_and_only_on
     seen = to_input(material.batches.images[:1], student.normalization)
     both = torch.stack([network.eval()(view).softmax(dim=1) for view in (seen, seen.flip(-1))]).mean(dim=0)
     torch.testing.assert_close(first[:1].exp(), both, rtol=1e-4, atol=1e-6)
+
+
+def test_asking_a_teacher_is_shown_where_there_is_something_to_ask(
+    pair: tuple[Recipe, Recipe], execution: Execution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, student = pair
+    monkeypatch.setattr("training.teacher.PER_PASS", 100)
+    first, second = (Console(record=True, width=200, file=io.StringIO()) for _ in range(2))
+
+    train(Task(student), execution=execution, watcher=Lines(first))
+    train(Task(student, seed=1), execution=execution, watcher=Lines(second))
+
+    told = [line.strip() for line in first.export_text().splitlines() if "answers" in line]
+    assert told == [f"toy answers: {done} of 600 images" for done in (200, 300, 500, 600)]
+    assert "answers" not in second.export_text()
 
 
 def test_a_run_goes_on_with_the_teacher_that_it_began_with_or_not_at_all(

@@ -12,7 +12,7 @@ Event = tuple[int, str, tuple[Any, ...]]  # the task's number, what happened, wi
 class Engine(Protocol):
     """Tasks somewhere else. Leaving the context ends whatever it started, also after an interruption.
 
-    Events are `begin`, `batch` and `epoch` as a watcher is told them, then `finished` with the run's folder,
+    Events are `begin`, `asking`, `batch` and `epoch` as a watcher is told them, then `finished` with the run's folder,
     `unfinished` when time was up, or `failed` with the reason. `lost` says why a task has to begin again from what was
     saved of it; its next event is another `begin`. `note` is a sentence about no task; its number means nothing.
     """

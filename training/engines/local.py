@@ -131,6 +131,10 @@ class _Wire:
         """The task stays where it is: the parent knows it."""
         self._pipe.send(("begin", (asdict(execution), images, epochs_done)))
 
+    def asking(self, teacher: str, done: int, total: int) -> None:
+        """As it is."""
+        self._pipe.send(("asking", (teacher, done, total)))
+
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
         """As it is."""
         self._pipe.send(("batch", (epoch, images_done, loss, accuracy, rate)))

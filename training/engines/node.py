@@ -86,6 +86,9 @@ class _Wire:
         """The task stays where it is: the head knows it."""
         self._told.put(("begin", (asdict(execution), images, epochs_done), {}))
 
+    def asking(self, teacher: str, done: int, total: int) -> None:
+        """Nothing: who learns from another network is trained where that lies."""
+
     def batch(self, epoch: int, images_done: int, loss: float, accuracy: float, rate: float) -> None:
         """As it is, but not so often."""
         if (now := time.monotonic()) - self._at > TELL_EVERY_S:
