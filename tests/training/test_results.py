@@ -22,6 +22,7 @@ from training.results import FOLDER, read_all, write_all
 from training.results.durations import read_probes
 from training.results.files import stale
 from training.results.probing import keep
+from training.results.summary import _after
 
 Out = pytest.CaptureFixture[str]
 Store = Callable[..., Path]
@@ -137,7 +138,23 @@ def test_a_report_that_names_two_lengths_is_told_the_figure_after_both(
 
     write_all(folder, root=runs)
 
-    assert "; after 20 epochs ours was 80.00 %" in only(folder)["verdict"]["reason"]
+    told = only(folder)["verdict"]["reason"]
+    assert "; after 20 epochs ours was 80.00 %, and 80.00 % on train while learning" in told
+
+
+@pytest.mark.parametrize(("reproduced", "figure", "fits"), [
+    (False, 0.441, True), (False, 0.46, False), (True, 0.441, False),
+])
+def test_the_other_length_is_said_to_fit_only_where_it_does_and_is_needed(
+    reproduced: bool, figure: float, fits: bool
+) -> None:
+    curves = {"watched_accuracy": [0.1, figure, 0.5], "train_accuracy": [0.1, 0.42, 0.6]}
+    held = {"seeds": [{"curves": curves, "test": {"count": 15_000}}]}
+
+    said = _after(2, (0.4396, 0.4396), held, reproduced=reproduced)
+
+    assert said.startswith(f"after 2 epochs ours was {100 * figure:.2f} %, and 42.00 % on train while learning")
+    assert said.endswith(": the images cannot tell it from the reported one") == fits
 
 
 def test_the_list_shows_our_figure_with_its_seeds_and_the_verdict(store: Store, runs: Path, folder: Path) -> None:
