@@ -43,6 +43,7 @@ class Published:
     name: str
     version: int
     graph: Path
+    sha256: str           # of the graph, as the card has it
     card: dict[str, Any]
 
     @property
@@ -57,7 +58,7 @@ class Published:
         validation = run.get("validation") or {}
         return {
             "recipe": self.name, "seed": run.get("seed", 0), "validation_accuracy": validation.get("accuracy", -1.0),
-            "weights_sha256": run.get("weights_sha256") or self._file["sha256"],
+            "weights_sha256": run.get("weights_sha256") or self.sha256,
         }
 
     def check(self, dataset: str) -> None:
@@ -65,7 +66,7 @@ class Published:
         seen = self.card["input"]
         check_fit(self.graph, dataset, shape=(seen["height"], seen["width"], seen["channels"]),
                   classes=tuple(self.card["classes"]))
-        if hashlib.sha256(self.graph.read_bytes()).hexdigest() != self._file["sha256"]:
+        if hashlib.sha256(self.graph.read_bytes()).hexdigest() != self.sha256:
             raise Unfit(f"{self.graph} is not the file that its card describes; export the model again")
 
     def opened(self, *, threads: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
@@ -78,10 +79,6 @@ class Published:
         name = session.get_inputs()[0].name
         return lambda images: session.run(None, {name: images})[0].astype(np.float32, copy=False)
 
-    @property
-    def _file(self) -> dict[str, Any]:
-        return _onnx(self.card) or {}
-
 
 def find_published(name: str) -> list[Published]:
     """All versions of model `name` that have an ONNX file, the newest first; of equal ones, the first root's."""
@@ -90,13 +87,9 @@ def find_published(name: str) -> list[Published]:
         for path in root.glob(f"{name}/*/card.json"):
             try:
                 version, card = int(path.parent.name), json.loads(path.read_bytes())
-                file = _onnx(card)
+                file = next((file for file in card["files"] if file["format"] == "onnx"), None)
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # whatever it is, it was not exported
             if file is not None:
-                found.setdefault(version, Published(name, version, path.parent / file["path"], card))
+                found.setdefault(version, Published(name, version, path.parent / file["path"], file["sha256"], card))
     return [found[version] for version in sorted(found, reverse=True)]
-
-
-def _onnx(card: dict[str, Any]) -> dict[str, Any] | None:
-    return next((file for file in card["files"] if file["format"] == "onnx"), None)
