@@ -14,7 +14,9 @@ from typing import Literal
 import torch
 from torch import nn
 
+from training.cpu import cpu_flags, usable_cores
 from training.recipe import Recipe
+from training.winograd import Winograd
 
 # Networks whose time goes into convolutions or large products. Small MLPs gain nothing from bf16: measured slower.
 HEAVY = ("mixer", "cnn", "gated-cnn", "fastnet")
@@ -32,14 +34,17 @@ class Execution:
     fused: bool                             # the optimiser's one-kernel step, where it has one
     threads: int
     compiled: bool = False                  # torch.compile around the forward and backward pass
+    winograd: bool = False                  # wide 3x3 convolutions in fp32 with a quarter of the multiplications
 
     @property
     def torch_device(self) -> torch.device:
         """The device as torch names it."""
         return torch.device(self.device)
 
-    def autocast(self) -> AbstractContextManager[object]:
+    def computing(self) -> AbstractContextManager[object]:
         """The context of a forward pass."""
+        if self.winograd:
+            return Winograd()
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
     def place(self, network: nn.Module) -> nn.Module:
@@ -61,7 +66,10 @@ class Execution:
 
 def described(execution: Execution) -> str:
     """In words, for people: `bf16, channels last, fused`."""
-    said = {"channels last": execution.channels_last, "fused": execution.fused, "compiled": execution.compiled}
+    said = {
+        "channels last": execution.channels_last, "fused": execution.fused, "compiled": execution.compiled,
+        "Winograd": execution.winograd,
+    }
     return ", ".join([execution.precision, *(name for name, held in said.items() if held)])
 
 
@@ -85,25 +93,8 @@ def is_small(recipe: Recipe) -> bool:
     return recipe.architecture in SMALL
 
 
-def usable_cores() -> int:
-    """Cores this process may run on, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def has_bf16(device: str) -> bool:
     """Whether bf16 products run in hardware; emulated ones are slower than fp32."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and "avx512_bf16" in cpu_flags()
-
-
-def cpu_flags() -> frozenset[str]:
-    """Flags of the first core as Linux reports them; empty elsewhere."""
-    try:
-        with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a pseudo-file, read line by line
-            for line in file:
-                if line.startswith(("flags", "Features")):
-                    return frozenset(line.split(":", 1)[1].split())
-    except OSError:
-        pass
-    return frozenset()

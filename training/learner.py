@@ -62,7 +62,7 @@ class Learner:
             group["lr"] = self.lr * group.get("scale", 1.0)
         if self._execution.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        with self._execution.autocast():
+        with self._execution.computing():
             logits: Tensor = self._forward(images)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
         if taught is not None:

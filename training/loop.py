@@ -219,7 +219,7 @@ class _Session:
         """In the precision of training: what an epoch's line may cost."""
         chosen, network = self.material.scored_on(split), self.learner.network_to_score
         return score(
-            network, chosen.images, chosen.labels, self.task.recipe.normalization, autocast=self.execution.autocast
+            network, chosen.images, chosen.labels, self.task.recipe.normalization, computing=self.execution.computing
         )
 
     def _score_final(self, split: str) -> Score:

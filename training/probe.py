@@ -31,6 +31,7 @@ from training.execution import CONVOLUTIONAL, Execution, has_bf16
 from training.learner import Learner
 from training.places import cache_folder
 from training.recipe import Recipe
+from training.winograd.native import compiler
 
 BUDGET_S = 2.5      # for all candidates together; each takes at least STEPS steps, however long they are
 STEPS = 3           # compared with fp32; the first of them warms up and is not timed
@@ -71,7 +72,7 @@ def _measure(recipe: Recipe, base: Execution) -> dict[str, Any]:
     train = load_split(recipe.dataset, "train")
     count = min(len(train.labels), STEPS * recipe.batch_size)
     batches = Batches(train.images[:count], train.labels[:count], recipe, seed=0, device=base.torch_device)
-    plain = replace(base, precision="fp32", channels_last=False, fused=False, compiled=False)
+    plain = replace(base, precision="fp32", channels_last=False, fused=False, compiled=False, winograd=False)
     tried = [_Trial(plain, recipe, batches)]
     best = tried[0]
     steps = recipe.epochs * math.ceil(len(train.labels) * recipe.fraction / recipe.batch_size)
@@ -98,10 +99,12 @@ def _stages(recipe: Recipe, device: str) -> Iterator[list[dict[str, Any]]]:
     formats = [False, True] if recipe.architecture in (*CONVOLUTIONAL, "tinyvgg", "resnet18", "googlenet") else [False]
     precisions = ["fp32", "bf16"] if has_bf16(device) else ["fp32"]
     ways = [{"precision": precision, "channels_last": last} for precision in precisions for last in formats]
+    if device == "cpu" and formats[1:] and compiler():
+        ways.append({"precision": "fp32", "channels_last": True, "winograd": True})
     yield [{"fused": True}]
     yield ways[1:]
     if device == "cuda" or shutil.which("g++"):
-        yield [{"compiled": True}]
+        yield [{"compiled": True, "winograd": False}]
 
 
 class _Trial:

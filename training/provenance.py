@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.execution import cpu_flags, usable_cores
+from training.cpu import cpu_flags, usable_cores
 
 ROOT = Path(__file__).parent.parent
 COMMIT_FILE = "COMMIT"  # beside a copy of the code that was taken out of its checkout

@@ -47,7 +47,7 @@ def score(
     labels: Tensor,
     normalization: Normalization,
     *,
-    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    computing: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Score:
     """Score uint8 images (N, C, H, W) and labels (N,) on their device; in fp32, as the exported graph, by default."""
     was_training = network.training
@@ -55,7 +55,7 @@ def score(
     total = torch.zeros((), dtype=torch.float64, device=labels.device)
     answers = []
     for chunk, truth in zip(torch.split(images, IMAGES_PER_PASS), torch.split(labels, IMAGES_PER_PASS), strict=True):
-        with autocast():
+        with computing():
             logits = network(to_input(chunk, normalization))
         total += functional.cross_entropy(logits.float(), truth, reduction="sum").double()
         answers.append(logits.argmax(dim=1))

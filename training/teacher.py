@@ -150,7 +150,7 @@ def _by_run(run: Run, execution: Execution) -> Callable[[NDArray[np.uint8]], Ten
     network = execution.place(network.eval())
 
     def answer(images: NDArray[np.uint8]) -> Tensor:
-        with torch.no_grad(), execution.autocast():
+        with torch.no_grad(), execution.computing():
             seen = to_input(to_planes(images, execution.torch_device), run.recipe.normalization)
             return functional.softmax(network(seen).float(), dim=1).cpu()
 

@@ -18,9 +18,10 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from training.cpu import usable_cores
 from training.datasets import MissingDataset
 from training.engines.engine import Event
-from training.execution import Execution, usable_cores
+from training.execution import Execution
 from training.loop import Task, train
 from training.plan import How, plan
 from training.recipe import Recipe

@@ -1,0 +1,108 @@
+"""The convolution, its gradients, and the context in which networks use it without knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from training.winograd.tiling import Tiling
+
+LANES = 8  # channels come in multiples of it
+# Below, products are too narrow to earn the transforms back.
+CHANNELS = 32
+PRODUCT = 32 * 64
+
+
+class Winograd(TorchFunctionMode):
+    """Inside this context `conv2d` goes the quicker way where `gains` says so; what comes out remembers it."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """What torch asks before each of its functions."""
+        if func is torch.conv2d and gains(*args, **(kwargs or {})):
+            return convolve(*args[:3])
+        return func(*args, **(kwargs or {}))
+
+
+def gains(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None,  # noqa: ARG001 - the arguments of conv2d
+    stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+) -> bool:
+    """Whether a convolution, given as to `conv2d`, can be computed here and is wide enough to be quicker so."""
+    outputs, inputs = weight.shape[:2]
+    return (
+        weight.shape[2:] == (3, 3) and groups == 1
+        and all(one in (1, (1, 1), [1, 1]) for one in (stride, padding, dilation))
+        and x.dim() == 4 and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and inputs % LANES == outputs % LANES == 0
+        and min(inputs, outputs) >= CHANNELS and inputs * outputs >= PRODUCT
+    )
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`conv2d(x, weight, bias, padding=1)` for x (N, I, H, W) and weight (O, I, 3, 3), fp32 on the CPU, with I and O
+    multiples of LANES. The answer (N, O, H, W) is channels last, whatever x is.
+
+    RuntimeError where there is no C compiler.
+    """
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    answer: Tensor = _Convolution.apply(x.permute(0, 2, 3, 1).contiguous(), weight, bias)  # type: ignore[no-untyped-call]
+    return answer.permute(0, 3, 1, 2)
+
+
+class _Convolution(torch.autograd.Function):
+    """Images (N, H, W, I) to (N, H, W, O)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _convolve(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        by_x = by_weight = by_bias = None
+        if ctx.needs_input_grad[0]:
+            by_x = _convolve(gradient, weight.flip(2, 3).transpose(0, 1), weight.new_zeros(weight.shape[1]))
+        if ctx.needs_input_grad[1]:
+            by_weight = _gradient_of_filters(x, gradient)
+        if ctx.needs_input_grad[2]:
+            by_bias = gradient.sum((0, 1, 2))
+        return by_x, by_weight, by_bias
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    images, height, width, inputs = x.shape
+    outputs = len(weight)
+    tiling = Tiling.of(height, width)
+    filters, bias = tiling.filters(weight), bias.contiguous()
+    answer = x.new_empty(images, height, width, outputs)
+    held = products = x.new_empty(0)
+    for first, count in tiling.pieces(images, max(inputs, outputs)):
+        if held.numel() != tiling.taps * count * inputs:  # the first piece and the last
+            held, products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
+        tiling.to_tiles(x, held, first)
+        tiling.to_pixels(torch.bmm(held, filters, out=products), answer, bias, first)
+    return answer
+
+
+def _gradient_of_filters(x: Tensor, gradient: Tensor) -> Tensor:
+    images, height, width, inputs = x.shape
+    outputs = gradient.shape[-1]
+    tiling = Tiling.of(height, width)
+    total = x.new_zeros(tiling.taps, inputs, outputs)
+    held = of_products = x.new_empty(0)
+    for first, count in tiling.pieces(images, max(inputs, outputs)):
+        if held.numel() != tiling.taps * count * inputs:
+            held, of_products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
+        tiling.to_tiles(x, held, first)
+        tiling.of_gradients(gradient, of_products, first)
+        total.baddbmm_(held.transpose(1, 2), of_products)
+    return tiling.gradient_of_filters(total)

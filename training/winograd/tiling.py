@@ -1,0 +1,89 @@
+"""How a batch of images is cut into tiles, and what turns pixels into tiles and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training.winograd.native import Shape, library
+
+PIECE = 16 << 20  # bytes of transformed tiles at a time, so that a batch of any size needs no more memory than that
+
+FILTERS = {  # one dimension of a filter's transform, by the size of a tile
+    4: [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
+    2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
+}
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `size` squared pixels for images of `height` and `width`; the last ones may reach beyond an image."""
+
+    size: int
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, height: int, width: int) -> Tiling:
+        """The tiling with the fewest products; of two with as many, the one with larger tiles."""
+        return min((cls(size, height, width) for size in FILTERS), key=lambda tiling: tiling.products)
+
+    @property
+    def taps(self) -> int:
+        """Positions in a transformed tile."""
+        return (self.size + 2) ** 2
+
+    @property
+    def tiles(self) -> int:
+        """Tiles per image."""
+        return math.ceil(self.height / self.size) * math.ceil(self.width / self.size)
+
+    @property
+    def products(self) -> int:
+        """Products per image, input and output channel; the direct way has nine per pixel."""
+        return self.taps * self.tiles
+
+    def pieces(self, images: int, channels: int) -> Iterator[tuple[int, int]]:
+        """(first tile, number of tiles) of each piece of a batch: the same ones for the same sizes."""
+        step = max(64, PIECE // (self.taps * channels * 4))
+        total = images * self.tiles
+        return ((first, min(step, total - first)) for first in range(0, total, step))
+
+    def filters(self, weight: Tensor) -> Tensor:
+        """Filters (O, I, 3, 3) to (taps, I, O)."""
+        outputs, inputs = weight.shape[:2]
+        return (self._of_filters() @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(self.taps, inputs, outputs)
+
+    def gradient_of_filters(self, transformed: Tensor) -> Tensor:
+        """The gradient (taps, I, O) of what `filters` gave to that of the filters (O, I, 3, 3)."""
+        inputs, outputs = transformed.shape[1:]
+        by_tap = self._of_filters().T @ transformed.view(self.taps, -1)
+        return by_tap.view(3, 3, inputs, outputs).permute(3, 2, 0, 1)
+
+    def to_tiles(self, pixels: Tensor, tiles: Tensor, first: int) -> None:
+        """Fill `tiles` (taps, tiles, C), from number `first` on, from images (N, H, W, C)."""
+        self._call("to_tiles", pixels, tiles, first=first, count=tiles.shape[1])
+
+    def of_gradients(self, pixels: Tensor, tiles: Tensor, first: int) -> None:
+        """The same for the gradient (N, H, W, C) of what `to_pixels` gave."""
+        self._call("of_gradients", pixels, tiles, first=first, count=tiles.shape[1])
+
+    def to_pixels(self, tiles: Tensor, pixels: Tensor, bias: Tensor, first: int) -> None:
+        """Products (taps, tiles, C) to the pixels of those tiles in (N, H, W, C), with `bias` (C) added."""
+        self._call("to_pixels", tiles, pixels, bias, first=first, count=tiles.shape[1])
+
+    def _call(self, name: str, *tensors: Tensor, first: int, count: int) -> None:
+        shape = Shape(
+            self.height, self.width, tensors[0].shape[-1],
+            math.ceil(self.height / self.size), math.ceil(self.width / self.size),
+        )
+        getattr(library(), f"{name}_{self.size}")(*(tensor.data_ptr() for tensor in tensors), first, count, shape)
+
+    def _of_filters(self) -> Tensor:
+        one = torch.tensor(FILTERS[self.size], dtype=torch.float64)
+        return torch.kron(one, one).float()
