@@ -7,7 +7,8 @@ one execution and one seed end in the same bits.
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 from training.cpu import cpu_flags, usable_cores
+from training.dropout import ByteDropout
 from training.recipe import Recipe
 from training.winograd import Winograd
 
@@ -41,11 +43,18 @@ class Execution:
         """The device as torch names it."""
         return torch.device(self.device)
 
-    def computing(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def computing(self) -> Iterator[None]:
         """The context of a forward pass."""
-        if self.winograd:
-            return Winograd()
-        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+        ways: list[AbstractContextManager[object]] = [
+            torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+        ]
+        if self.device == "cpu" and not self.compiled:  # compiled code makes its own random numbers, and products
+            ways += [ByteDropout(), *([Winograd()] if self.winograd else [])]
+        with ExitStack() as stack:
+            for way in ways:
+                stack.enter_context(way)
+            yield
 
     def place(self, network: nn.Module) -> nn.Module:
         """The network on the device, in the memory format."""

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from training import provenance
+from training.architectures import build_network
 from training.atomic import write_atomically
 from training.batches import Batches
 from training.datasets import load_split
@@ -31,6 +32,7 @@ from training.execution import CONVOLUTIONAL, Execution, has_bf16
 from training.learner import Learner
 from training.places import cache_folder
 from training.recipe import Recipe
+from training.winograd import has_wide_convolutions
 from training.winograd.native import compiler
 
 BUDGET_S = 2.5      # for all candidates together; each takes at least STEPS steps, however long they are
@@ -99,7 +101,7 @@ def _stages(recipe: Recipe, device: str) -> Iterator[list[dict[str, Any]]]:
     formats = [False, True] if recipe.architecture in (*CONVOLUTIONAL, "tinyvgg", "resnet18", "googlenet") else [False]
     precisions = ["fp32", "bf16"] if has_bf16(device) else ["fp32"]
     ways = [{"precision": precision, "channels_last": last} for precision in precisions for last in formats]
-    if device == "cpu" and formats[1:] and compiler():
+    if device == "cpu" and formats[1:] and compiler() and has_wide_convolutions(build_network(recipe)):
         ways.append({"precision": "fp32", "channels_last": True, "winograd": True})
     yield [{"fused": True}]
     yield ways[1:]

@@ -14,6 +14,6 @@ and a batch goes through in pieces.
 
 from __future__ import annotations
 
-from training.winograd.convolution import Winograd, convolve, gains
+from training.winograd.convolution import Winograd, convolve, gains, has_wide_convolutions
 
-__all__ = ["Winograd", "convolve", "gains"]
+__all__ = ["Winograd", "convolve", "gains", "has_wide_convolutions"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from training.winograd.tiling import Tiling
@@ -34,12 +34,26 @@ def gains(
     stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
 ) -> bool:
     """Whether a convolution, given as to `conv2d`, can be computed here and is wide enough to be quicker so."""
+    return (
+        x.dim() == 4 and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and _suits(weight, stride, padding, dilation, groups)
+    )
+
+
+def has_wide_convolutions(network: nn.Module) -> bool:
+    """Whether `gains` would say yes to any layer of a network in fp32 on the CPU."""
+    return any(
+        _suits(layer.weight, layer.stride, layer.padding, layer.dilation, layer.groups)
+        for layer in network.modules() if isinstance(layer, nn.Conv2d)
+    )
+
+
+def _suits(weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
     outputs, inputs = weight.shape[:2]
     return (
         weight.shape[2:] == (3, 3) and groups == 1
         and all(one in (1, (1, 1), [1, 1]) for one in (stride, padding, dilation))
-        and x.dim() == 4 and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
         and inputs % LANES == outputs % LANES == 0
         and min(inputs, outputs) >= CHANNELS and inputs * outputs >= PRODUCT
     )

@@ -1,0 +1,77 @@
+"""Dropout by random bytes drops as much as it should, scales what it keeps, and leaves the rest to torch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from training.dropout import ByteDropout
+
+SHAPES = [(1000, 100), (20, 50, 10, 10)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("p", [0.25, 0.5, 0.75])
+def test_the_share_that_is_dropped_is_exact_and_the_rest_is_scaled(shape: tuple[int, ...], p: float) -> None:
+    torch.manual_seed(0)
+    x = torch.rand(shape) + 1
+    layer = nn.Dropout(p)
+
+    with ByteDropout():
+        answer = layer(x)
+
+    dropped = (answer == 0).double().mean()
+    assert abs(dropped - p) < 5 * (p * (1 - p) / x.numel()) ** 0.5  # five standard errors
+    torch.testing.assert_close(answer[answer != 0], (x / (1 - p))[answer != 0])
+
+
+def test_values_in_memory_order_are_dropped_alike_whatever_the_format() -> None:
+    x = torch.ones(4, 8, 6, 6).contiguous(memory_format=torch.channels_last)
+    with ByteDropout():
+        torch.manual_seed(1)
+        last = nn.functional.dropout(x, 0.5)
+        torch.manual_seed(1)
+        plain = nn.functional.dropout(x.permute(0, 2, 3, 1).contiguous(), 0.5)
+        torch.manual_seed(2)
+        other = nn.functional.dropout(x, 0.5)
+
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(last.permute(0, 2, 3, 1), plain)
+    assert not torch.equal(last, other)
+
+
+def test_values_neighbouring_in_a_number_and_across_numbers_are_independent() -> None:
+    torch.manual_seed(0)
+    with ByteDropout():
+        kept = (nn.functional.dropout(torch.ones(80_000), 0.5) > 0).double().view(-1, 8) - 0.5
+
+    correlation = 4 * kept.T @ kept / len(kept)
+    assert float((correlation - torch.eye(8, dtype=torch.float64)).abs().max()) < 0.05
+    assert abs(float(4 * (kept[1:] * kept[:-1]).mean())) < 0.02
+
+
+def test_the_gradient_is_that_of_what_was_kept() -> None:
+    x = torch.ones(100, requires_grad=True)
+    with ByteDropout():
+        answer = nn.functional.dropout(x, 0.25)
+    answer.sum().backward()  # type: ignore[no-untyped-call]
+    assert x.grad is not None
+
+    assert torch.equal(x.grad, answer.detach())
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+def test_other_probabilities_are_torchs(p: float) -> None:
+    x = torch.rand(1000)
+    torch.manual_seed(3)
+    plain = nn.functional.dropout(x, p)
+    torch.manual_seed(3)
+    with ByteDropout():
+        assert torch.equal(nn.functional.dropout(x, p), plain)
+
+
+def test_a_network_that_is_scored_drops_nothing() -> None:
+    x = torch.rand(1000)
+    with ByteDropout():
+        assert torch.equal(nn.Dropout(0.5).eval()(x), x)

@@ -1,0 +1,40 @@
+"""Dropout on a CPU without one random number per value, which there takes longer than the layer that it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+SIDES = 256  # of a random byte
+
+
+class ByteDropout(TorchFunctionMode):
+    """Inside this context a value is kept when a random byte says so, eight of which come out of one random number.
+
+    The probability is exact, so this holds where it is a multiple of 1/256; other dropout stays torch's. What is kept
+    follows from torch's seed, like torch's own, and is not the same.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """What torch asks before each of its functions."""
+        if func is functional.dropout:
+            return _dropout(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002, FBT
+    if not training or inplace or not 0 < p < 1 or p * SIDES % 1:
+        return functional.dropout(input, p, training, inplace)
+    numbers = torch.empty((input.numel() + 7) // 8, dtype=torch.int64, device=input.device).random_(-(2**63), None)
+    kept = numbers.view(torch.uint8)[: input.numel()] >= int(p * SIDES)
+    scale = kept.to(input.dtype).mul_(1 / (1 - p))
+    if input.is_contiguous(memory_format=torch.channels_last):
+        return input * scale.as_strided(input.size(), input.stride())  # in the order in which both lie in memory
+    return input * scale.view(input.shape)
