@@ -12,7 +12,7 @@ SHAPES = [(1000, 100), (20, 50, 10, 10)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("p", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("p", [0.001, 0.1, 0.25, 0.5, 0.8, 0.999])
 def test_the_share_that_is_dropped_is_exact_and_the_rest_is_scaled(shape: tuple[int, ...], p: float) -> None:
     torch.manual_seed(0)
     x = torch.rand(shape) + 1
@@ -61,14 +61,21 @@ def test_the_gradient_is_that_of_what_was_kept() -> None:
     assert torch.equal(x.grad, answer.detach())
 
 
-@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
-def test_other_probabilities_are_torchs(p: float) -> None:
-    x = torch.rand(1000)
-    torch.manual_seed(3)
-    plain = nn.functional.dropout(x, p)
-    torch.manual_seed(3)
+def test_a_probability_between_two_bytes_is_met_exactly() -> None:
+    torch.manual_seed(0)
+    p, count = 1.5 / 256, 4_000_000  # two neighbours of it differ by 1/256, which is a hundred standard errors
     with ByteDropout():
-        assert torch.equal(nn.functional.dropout(x, p), plain)
+        dropped = (nn.functional.dropout(torch.ones(count), p) == 0).double().mean()
+
+    assert abs(float(dropped) - p) < 5 * (p * (1 - p) / count) ** 0.5
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_keeping_all_or_nothing_is_torchs(p: float) -> None:
+    x = torch.rand(1000)
+    with ByteDropout():
+        assert torch.equal(nn.functional.dropout(x, p), nn.functional.dropout(x, p))
+        assert torch.equal(nn.functional.dropout(x, p), x * (1 - p))
 
 
 def test_a_network_that_is_scored_drops_nothing() -> None:
