@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.cpu import cpu_flags, usable_cores
+from training.cpu import cpu_flags, cpu_generation, cpu_name, usable_cores
 
 ROOT = Path(__file__).parent.parent
 COMMIT_FILE = "COMMIT"  # beside a copy of the code that was taken out of its checkout
@@ -19,10 +19,11 @@ TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "a
 
 
 def machine() -> dict[str, Any]:
-    """CPU model, cores this process may use, telling instruction sets, GPU name or None, system."""
+    """CPU name and generation, cores this process may use, telling instruction sets, GPU name or None, system."""
     flags = cpu_flags()
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_name(),
+        "generation": cpu_generation(),
         "cores": usable_cores(),
         "flags": [flag for flag in TELLING_FLAGS if flag in flags],
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -55,13 +56,3 @@ def commit() -> str | None:
     except FileNotFoundError:
         return None
     return asked.stdout.strip() or None
-
-
-def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -57,8 +57,9 @@ def place(machine: dict[str, Any]) -> str:
     """A machine in a few words."""
     if machine.get("gpu"):
         return str(machine["gpu"])
-    cores = machine.get("cores")
-    return f"{cores} cores of {machine['cpu']}" if cores else str(machine["cpu"])
+    cpu, cores = machine["cpu"], machine.get("cores")
+    cpu = f"{cpu} ({machine['generation']})" if machine.get("generation") else cpu
+    return f"{cores} cores of {cpu}" if cores else str(cpu)
 
 
 def spoken(seconds: float) -> str:
