@@ -24,6 +24,8 @@ from training.winograd import Winograd, convolve, gains, has_wide_convolutions, 
 
 CLOSE = 5e-5  # of the largest value
 
+pytestmark = pytest.mark.skipif(native.compiler() is None, reason="Winograd's convolutions need a C compiler")
+
 
 def both_ways(convolution: Callable[..., Tensor], *tensors: Tensor) -> list[Tensor]:
     """What it gives for images, filters and biases, and then the gradients of all three."""
@@ -116,6 +118,18 @@ def test_layers_that_it_cannot_do_or_that_gain_nothing_stay_torchs(
 
     assert bool(calls) is has_wide_convolutions(nn.Sequential(layer)) is taken
     assert far(answer, plain) <= CLOSE
+
+
+def test_arguments_may_come_by_name_and_an_empty_batch_is_a_batch(calls: list[torch.Size]) -> None:
+    x, weight, bias = torch.randn(2, 64, 5, 5), torch.randn(64, 64, 3, 3), torch.randn(64)
+
+    with Winograd():
+        named = functional.conv2d(input=x, weight=weight, bias=bias, padding=(1, 1))
+        empty = functional.conv2d(x[:0], weight, bias, padding=1)
+
+    assert far(named, direct(x, weight, bias)) <= CLOSE
+    assert empty.shape == (0, 64, 5, 5)
+    assert len(calls) == 2
 
 
 def test_halves_and_doubles_are_left_alone() -> None:

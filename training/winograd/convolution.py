@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 from training.winograd.tiling import Tiling
@@ -24,14 +25,20 @@ class Winograd(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """What torch asks before each of its functions."""
-        if func is torch.conv2d and gains(*args, **(kwargs or {})):
-            return convolve(*args[:3])
-        return func(*args, **(kwargs or {}))
+        return (_conv2d if func is torch.conv2d else func)(*args, **(kwargs or {}))
+
+
+def _conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None,  # noqa: A002 - torch's names
+    stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+) -> Tensor:
+    if gains(input, weight, stride, padding, dilation, groups):
+        return convolve(input, weight, bias)
+    return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
 def gains(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None,  # noqa: ARG001 - the arguments of conv2d
-    stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+    x: Tensor, weight: Tensor, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> bool:
     """Whether a convolution, given as to `conv2d`, can be computed here and is wide enough to be quicker so."""
     return (
@@ -79,6 +86,7 @@ class _Convolution(torch.autograd.Function):
         return _convolve(x, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous()
