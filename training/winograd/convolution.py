@@ -82,49 +82,42 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return _convolve(x, weight, bias)
+        images, height, width, inputs = x.shape
+        outputs = len(weight)
+        tiling = Tiling.of(height, width)
+        filters, bias = tiling.filters(weight), bias.contiguous()
+        ctx.save_for_backward(x, filters)
+        answer = x.new_empty(images, height, width, outputs)
+        held = products = x.new_empty(0, 0, 0)
+        for first, count in tiling.pieces(images, max(inputs, outputs)):
+            if held.shape[1] != count:  # the first piece, and a shorter last one
+                held, products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
+            tiling.to_tiles(x, held, first)
+            tiling.to_pixels(torch.bmm(held, filters.mT, out=products), answer, bias, first)
+        return answer
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        x, weight = ctx.saved_tensors
+        x, filters = ctx.saved_tensors
+        images, height, width, inputs = x.shape
         gradient = gradients[0].contiguous()
-        by_x = by_weight = by_bias = None
-        if ctx.needs_input_grad[0]:
-            by_x = _convolve(gradient, weight.flip(2, 3).transpose(0, 1), weight.new_zeros(weight.shape[1]))
-        if ctx.needs_input_grad[1]:
-            by_weight = _gradient_of_filters(x, gradient)
-        if ctx.needs_input_grad[2]:
-            by_bias = gradient.sum((0, 1, 2))
-        return by_x, by_weight, by_bias
-
-
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    images, height, width, inputs = x.shape
-    outputs = len(weight)
-    tiling = Tiling.of(height, width)
-    filters, bias = tiling.filters(weight), bias.contiguous()
-    answer = x.new_empty(images, height, width, outputs)
-    held = products = x.new_empty(0)
-    for first, count in tiling.pieces(images, max(inputs, outputs)):
-        if held.numel() != tiling.taps * count * inputs:  # the first piece and the last
-            held, products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
-        tiling.to_tiles(x, held, first)
-        tiling.to_pixels(torch.bmm(held, filters, out=products), answer, bias, first)
-    return answer
-
-
-def _gradient_of_filters(x: Tensor, gradient: Tensor) -> Tensor:
-    images, height, width, inputs = x.shape
-    outputs = gradient.shape[-1]
-    tiling = Tiling.of(height, width)
-    total = x.new_zeros(tiling.taps, inputs, outputs)
-    held = of_products = x.new_empty(0)
-    for first, count in tiling.pieces(images, max(inputs, outputs)):
-        if held.numel() != tiling.taps * count * inputs:
-            held, of_products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
-        tiling.to_tiles(x, held, first)
-        tiling.of_gradients(gradient, of_products, first)
-        total.baddbmm_(held.transpose(1, 2), of_products)
-    return tiling.gradient_of_filters(total)
+        outputs = gradient.shape[-1]
+        tiling = Tiling.of(height, width)
+        by_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        by_filters = torch.zeros_like(filters) if ctx.needs_input_grad[1] else None
+        held = of_products = x.new_empty(0, 0, 0)
+        for first, count in tiling.pieces(images, max(inputs, outputs)):
+            if held.shape[1] != count:
+                held, of_products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
+            tiling.of_gradients(gradient, of_products, first)
+            if by_filters is not None:
+                tiling.to_tiles(x, held, first)
+                by_filters.baddbmm_(of_products.mT, held)
+            if by_x is not None:
+                tiling.from_tiles(torch.bmm(of_products, filters, out=held), by_x, first)
+        return (
+            by_x,
+            None if by_filters is None else tiling.gradient_of_filters(by_filters),
+            gradient.sum((0, 1, 2)) if ctx.needs_input_grad[2] else None,
+        )

@@ -45,7 +45,7 @@ def library() -> ctypes.CDLL:
     found = ctypes.CDLL(str(path))
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     for size in (2, 4):
-        for name, pointers in (("to_tiles", 2), ("of_gradients", 2), ("to_pixels", 3)):
+        for name, pointers in (("to_tiles", 2), ("of_gradients", 2), ("from_tiles", 2), ("to_pixels", 3)):
             function = getattr(found, f"{name}_{size}")
             function.argtypes, function.restype = [*[pointer] * pointers, number, number, Shape], None
     return found

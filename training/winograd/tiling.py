@@ -49,21 +49,21 @@ class Tiling:
         return self.taps * self.tiles
 
     def pieces(self, images: int, channels: int) -> Iterator[tuple[int, int]]:
-        """(first tile, number of tiles) of each piece of a batch: the same ones for the same sizes."""
-        step = max(64, PIECE // (self.taps * channels * 4))
+        """(first tile, number of tiles) of each piece of a batch, whole images: the same ones for the same sizes."""
+        step = self.tiles * max(1, PIECE // (self.products * channels * 4))
         total = images * self.tiles
         return ((first, min(step, total - first)) for first in range(0, total, step))
 
     def filters(self, weight: Tensor) -> Tensor:
-        """Filters (O, I, 3, 3) to (taps, I, O)."""
+        """Filters (O, I, 3, 3) to (taps, O, I)."""
         outputs, inputs = weight.shape[:2]
-        return (self._of_filters() @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(self.taps, inputs, outputs)
+        return (self._of_filters() @ weight.permute(2, 3, 0, 1).reshape(9, -1)).view(self.taps, outputs, inputs)
 
     def gradient_of_filters(self, transformed: Tensor) -> Tensor:
-        """The gradient (taps, I, O) of what `filters` gave to that of the filters (O, I, 3, 3)."""
-        inputs, outputs = transformed.shape[1:]
+        """The gradient (taps, O, I) of what `filters` gave to that of the filters (O, I, 3, 3)."""
+        outputs, inputs = transformed.shape[1:]
         by_tap = self._of_filters().T @ transformed.view(self.taps, -1)
-        return by_tap.view(3, 3, inputs, outputs).permute(3, 2, 0, 1)
+        return by_tap.view(3, 3, outputs, inputs).permute(2, 3, 0, 1)
 
     def to_tiles(self, pixels: Tensor, tiles: Tensor, first: int) -> None:
         """Fill `tiles` (taps, tiles, C), from number `first` on, from images (N, H, W, C)."""
@@ -72,6 +72,10 @@ class Tiling:
     def of_gradients(self, pixels: Tensor, tiles: Tensor, first: int) -> None:
         """The same for the gradient (N, H, W, C) of what `to_pixels` gave."""
         self._call("of_gradients", pixels, tiles, first=first, count=tiles.shape[1])
+
+    def from_tiles(self, tiles: Tensor, pixels: Tensor, first: int) -> None:
+        """The gradient of what `to_tiles` gave to that of its images (N, H, W, C)."""
+        self._call("from_tiles", tiles, pixels, first=first, count=tiles.shape[1])
 
     def to_pixels(self, tiles: Tensor, pixels: Tensor, bias: Tensor, first: int) -> None:
         """Products (taps, tiles, C) to the pixels of those tiles in (N, H, W, C), with `bias` (C) added."""

@@ -45,6 +45,28 @@ INLINE void to_tile_2(const lanes *in, lanes *out, int step) {
     out[3 * step] = d1 - d3;
 }
 
+/* The other way, for gradients: what to_tile makes of one place, summed over where it went. */
+
+INLINE void from_tile_4(const lanes *in, lanes *out, int step) {
+    lanes v0 = in[0], v5 = in[5 * step];
+    lanes ones = in[step] + in[2 * step], signs = in[step] - in[2 * step];
+    lanes twos = in[3 * step] + in[4 * step], two_signs = in[3 * step] - in[4 * step];
+    out[0] = 4 * v0;
+    out[step] = 4 * (v5 - signs) - 2 * two_signs;
+    out[2 * step] = -5 * v0 - 4 * ones - twos;
+    out[3 * step] = signs + 2 * two_signs - 5 * v5;
+    out[4 * step] = v0 + ones + twos;
+    out[5 * step] = v5;
+}
+
+INLINE void from_tile_2(const lanes *in, lanes *out, int step) {
+    lanes v0 = in[0], v1 = in[step], v2 = in[2 * step], v3 = in[3 * step];
+    out[0] = v0;
+    out[step] = v1 - v2 + v3;
+    out[2 * step] = v1 + v2 - v0;
+    out[3 * step] = -v3;
+}
+
 INLINE void to_pixel_4(const lanes *in, lanes *out, int step) {
     lanes m0 = in[0], m5 = in[5 * step];
     lanes ones = in[step] + in[2 * step], signs = in[step] - in[2 * step];
@@ -140,3 +162,35 @@ FROM_PIXELS(of_gradients_2, of_gradient_2, 2, 2, 0)
 
 TO_PIXELS(to_pixels_4, to_pixel_4, 4)
 TO_PIXELS(to_pixels_2, to_pixel_2, 2)
+
+/* Gradients of tiles to those of pixels, which lie in up to four tiles. Takes whole images, one thread each. */
+#define FROM_TILES(name, one, size)                                                                                  \
+    void name(const float *tiles, float *pixels, int64_t first, int64_t count, shape s) {                            \
+        int64_t each = s.down * s.across, numbers = s.height * s.width * s.channels;                                 \
+        _Pragma("omp parallel for schedule(static)")                                                                 \
+        for (int64_t image = 0; image < count / each; image++) {                                                     \
+            float *to = pixels + (first / each + image) * numbers;                                                   \
+            memset(to, 0, numbers * sizeof(float));                                                                  \
+            for (int64_t tile = image * each; tile < (image + 1) * each; tile++) {                                   \
+                int64_t top = tile / s.across % s.down * (size) - 1, left = tile % s.across * (size) - 1;            \
+                for (int64_t c = 0; c < s.channels; c += LANES) {                                                    \
+                    lanes grid[36];                                                                                  \
+                    for (int row = 0; row < (size) + 2; row++)                                                       \
+                        for (int column = 0; column < (size) + 2; column++)                                          \
+                            grid[6 * row + column] =                                                                 \
+                                load(tiles + ((row * ((size) + 2) + column) * count + tile) * s.channels + c);       \
+                    BOTH_WAYS(one, grid, (size) + 2, (size) + 2)                                                     \
+                    for (int row = 0; row < (size) + 2; row++)                                                       \
+                        for (int column = 0; column < (size) + 2; column++) {                                        \
+                            int64_t y = top + row, x = left + column;                                                \
+                            if (y < 0 || y >= s.height || x < 0 || x >= s.width) continue;                           \
+                            float *place = to + (y * s.width + x) * s.channels + c;                                  \
+                            store(place, load(place) + grid[6 * row + column]);                                      \
+                        }                                                                                            \
+                }                                                                                                    \
+            }                                                                                                        \
+        }                                                                                                            \
+    }
+
+FROM_TILES(from_tiles_4, from_tile_4, 4)
+FROM_TILES(from_tiles_2, from_tile_2, 2)
