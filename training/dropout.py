@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+
+from training.instead import Instead, Ways
 
 SIDES = 256  # of a random byte
-
-
-class ByteDropout(TorchFunctionMode):
-    """Inside this context a value is kept when a random byte says so, eight of which come out of one random number.
-
-    A byte on the edge between keeping and dropping is followed by a number of its own, so that every probability is
-    met as exactly as by torch. What is kept follows from torch's seed, like torch's own, and is not the same.
-    """
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """What torch asks before each of its functions."""
-        if func is functional.dropout:
-            return _dropout(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
 
 
 def _dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002, FBT
@@ -48,3 +32,13 @@ def _kept(count: int, p: float) -> Tensor:
         at_edge = (thrown == int(edge)).nonzero().squeeze(1)
         kept[at_edge] = torch.rand(len(at_edge), dtype=torch.float64) >= beyond
     return kept
+
+
+class ByteDropout(Instead):
+    """Inside this context a value is kept when a random byte says so, eight of which come out of one random number.
+
+    A byte on the edge between keeping and dropping is followed by a number of its own, so that every probability is
+    met as exactly as by torch. What is kept follows from torch's seed, like torch's own, and is not the same.
+    """
+
+    ways: ClassVar[Ways] = {functional.dropout: _dropout}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,14 +46,14 @@ class Execution:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """The context of a forward pass."""
-        ways: list[AbstractContextManager[object]] = [
-            torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
-        ]
-        if self.device == "cpu" and not self.compiled:  # compiled code makes its own random numbers, and products
-            ways += [ByteDropout(), *([Winograd()] if self.winograd else [])]
         with ExitStack() as stack:
-            for way in ways:
-                stack.enter_context(way)
+            stack.enter_context(
+                torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+            )
+            if self.device == "cpu" and not self.compiled:  # compiled code makes its own random numbers, and products
+                stack.enter_context(ByteDropout())
+                if self.winograd:
+                    stack.enter_context(Winograd())
             yield
 
     def place(self, network: nn.Module) -> nn.Module:

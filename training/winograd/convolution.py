@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.overrides import TorchFunctionMode
 
+from training.instead import Instead, Ways
+from training.winograd.native import LANES
 from training.winograd.tiling import Tiling
 
-LANES = 8  # channels come in multiples of it
 # Below, products are too narrow to earn the transforms back.
 CHANNELS = 32
 PRODUCT = 32 * 64
-
-
-class Winograd(TorchFunctionMode):
-    """Inside this context `conv2d` goes the quicker way where `gains` says so; what comes out remembers it."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """What torch asks before each of its functions."""
-        return (_conv2d if func is torch.conv2d else func)(*args, **(kwargs or {}))
 
 
 def _conv2d(
@@ -35,6 +24,12 @@ def _conv2d(
     if gains(input, weight, stride, padding, dilation, groups):
         return convolve(input, weight, bias)
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
+
+
+class Winograd(Instead):
+    """Inside this context `conv2d` goes the quicker way where `gains` says so; what comes out remembers it."""
+
+    ways: ClassVar[Ways] = {torch.conv2d: _conv2d}
 
 
 def gains(
@@ -88,10 +83,7 @@ class _Convolution(torch.autograd.Function):
         filters, bias = tiling.filters(weight), bias.contiguous()
         ctx.save_for_backward(x, filters)
         answer = x.new_empty(images, height, width, outputs)
-        held = products = x.new_empty(0, 0, 0)
-        for first, count in tiling.pieces(images, max(inputs, outputs)):
-            if held.shape[1] != count:  # the first piece, and a shorter last one
-                held, products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
+        for first, held, products in tiling.pieces(images, inputs, outputs):
             tiling.to_tiles(x, held, first)
             tiling.to_pixels(torch.bmm(held, filters.mT, out=products), answer, bias, first)
         return answer
@@ -106,10 +98,7 @@ class _Convolution(torch.autograd.Function):
         tiling = Tiling.of(height, width)
         by_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         by_filters = torch.zeros_like(filters) if ctx.needs_input_grad[1] else None
-        held = of_products = x.new_empty(0, 0, 0)
-        for first, count in tiling.pieces(images, max(inputs, outputs)):
-            if held.shape[1] != count:
-                held, of_products = (x.new_empty(tiling.taps, count, channels) for channels in (inputs, outputs))
+        for first, held, of_products in tiling.pieces(images, inputs, outputs):
             tiling.of_gradients(gradient, of_products, first)
             if by_filters is not None:
                 tiling.to_tiles(x, held, first)

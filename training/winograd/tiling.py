@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,30 +40,46 @@ class Tiling:
         return (self.size + 2) ** 2
 
     @property
+    def down(self) -> int:
+        """Tiles from top to bottom."""
+        return math.ceil(self.height / self.size)
+
+    @property
+    def across(self) -> int:
+        """Tiles from left to right."""
+        return math.ceil(self.width / self.size)
+
+    @property
     def tiles(self) -> int:
         """Tiles per image."""
-        return math.ceil(self.height / self.size) * math.ceil(self.width / self.size)
+        return self.down * self.across
 
     @property
     def products(self) -> int:
         """Products per image, input and output channel; the direct way has nine per pixel."""
         return self.taps * self.tiles
 
-    def pieces(self, images: int, channels: int) -> Iterator[tuple[int, int]]:
-        """(first tile, number of tiles) of each piece of a batch, whole images: the same ones for the same sizes."""
-        step = self.tiles * max(1, PIECE // (self.products * channels * 4))
+    def pieces(self, images: int, inputs: int, outputs: int) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """The first tile of each piece of a batch, and memory for its tiles (taps, tiles, inputs) and its products
+        (taps, tiles, outputs), which the next piece uses again. Whole images; the same pieces for the same sizes."""
+        step = self.tiles * max(1, PIECE // (self.products * max(inputs, outputs) * 4))
         total = images * self.tiles
-        return ((first, min(step, total - first)) for first in range(0, total, step))
+        held = products = torch.empty(0, 0, 0)
+        for first in range(0, total, step):
+            count = min(step, total - first)
+            if held.shape[1] != count:  # the first piece, and a shorter last one
+                held, products = (torch.empty(self.taps, count, channels) for channels in (inputs, outputs))
+            yield first, held, products
 
     def filters(self, weight: Tensor) -> Tensor:
         """Filters (O, I, 3, 3) to (taps, O, I)."""
         outputs, inputs = weight.shape[:2]
-        return (self._of_filters() @ weight.permute(2, 3, 0, 1).reshape(9, -1)).view(self.taps, outputs, inputs)
+        return (_of_filters(self.size) @ weight.permute(2, 3, 0, 1).reshape(9, -1)).view(self.taps, outputs, inputs)
 
     def gradient_of_filters(self, transformed: Tensor) -> Tensor:
         """The gradient (taps, O, I) of what `filters` gave to that of the filters (O, I, 3, 3)."""
         outputs, inputs = transformed.shape[1:]
-        by_tap = self._of_filters().T @ transformed.view(self.taps, -1)
+        by_tap = _of_filters(self.size).T @ transformed.view(self.taps, -1)
         return by_tap.view(3, 3, outputs, inputs).permute(2, 3, 0, 1)
 
     def to_tiles(self, pixels: Tensor, tiles: Tensor, first: int) -> None:
@@ -82,12 +99,12 @@ class Tiling:
         self._call("to_pixels", tiles, pixels, bias, first=first, count=tiles.shape[1])
 
     def _call(self, name: str, *tensors: Tensor, first: int, count: int) -> None:
-        shape = Shape(
-            self.height, self.width, tensors[0].shape[-1],
-            math.ceil(self.height / self.size), math.ceil(self.width / self.size),
-        )
+        shape = Shape(self.height, self.width, tensors[0].shape[-1], self.down, self.across)
         getattr(library(), f"{name}_{self.size}")(*(tensor.data_ptr() for tensor in tensors), first, count, shape)
 
-    def _of_filters(self) -> Tensor:
-        one = torch.tensor(FILTERS[self.size], dtype=torch.float64)
-        return torch.kron(one, one).float()
+
+@functools.cache
+def _of_filters(size: int) -> Tensor:
+    """Both dimensions of a filter's transform, (taps, 9)."""
+    one = torch.tensor(FILTERS[size], dtype=torch.float64)
+    return torch.kron(one, one).float()

@@ -2,13 +2,12 @@
  * 2, -2 and infinity.
  *
  * Images are (count, height, width, channels), tiles are (taps, tiles, channels), all contiguous fp32, and channels a
- * multiple of LANES. Every function handles `tiles` tiles from number `first` on, counted along rows of tiles, rows
- * and images. What lies outside of an image is 0 when it is read, and is not written.
+ * multiple of LANES, which the compiler is told. Every function handles `count` tiles from number `first` on, counted
+ * along rows of tiles, rows and images. What lies outside of an image is 0 when it is read, and is not written.
  */
 #include <stdint.h>
 #include <string.h>
 
-#define LANES 8
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 #define INLINE static inline __attribute__((always_inline))
 
@@ -23,6 +22,18 @@ INLINE lanes load(const float *from) {
 }
 
 INLINE void store(float *to, lanes value) { memcpy(to, &value, sizeof value); }
+
+/* Where a pixel's channels begin. */
+INLINE int64_t pixel(shape s, int64_t image, int64_t y, int64_t x) {
+    return ((image * s.height + y) * s.width + x) * s.channels;
+}
+
+/* Channels `c` to `c + LANES` of one of `count` tiles, into a grid of 6x6 places. */
+INLINE void read_tile(const float *tiles, lanes *grid, int side, int64_t count, int64_t tile, int64_t c, shape s) {
+    for (int row = 0; row < side; row++)
+        for (int column = 0; column < side; column++)
+            grid[6 * row + column] = load(tiles + ((row * side + column) * count + tile) * s.channels + c);
+}
 
 /* One dimension of each transform: `in` and `out` are read and written at every `step`-th place. */
 
@@ -121,7 +132,7 @@ INLINE void of_gradient_2(const lanes *in, lanes *out, int step) {
                         int64_t y = top + row, x = left + column;                                                    \
                         int inside = y >= 0 && y < s.height && x >= 0 && x < s.width;                                \
                         grid[6 * row + column] =                                                                     \
-                            inside ? load(pixels + ((image * s.height + y) * s.width + x) * s.channels + c)          \
+                            inside ? load(pixels + pixel(s, image, y, x) + c)                                        \
                                    : (lanes){0};                                                                     \
                     }                                                                                                \
                 BOTH_WAYS(one, grid, side, (size) + 2)                                                               \
@@ -147,14 +158,11 @@ FROM_PIXELS(of_gradients_2, of_gradient_2, 2, 2, 0)
             int64_t top = at / s.across % s.down * (size), left = at % s.across * (size);                            \
             for (int64_t c = 0; c < s.channels; c += LANES) {                                                        \
                 lanes grid[36], added = load(bias + c);                                                              \
-                for (int row = 0; row < (size) + 2; row++)                                                           \
-                    for (int column = 0; column < (size) + 2; column++)                                              \
-                        grid[6 * row + column] =                                                                     \
-                            load(tiles + ((row * ((size) + 2) + column) * count + tile) * s.channels + c);           \
+                read_tile(tiles, grid, (size) + 2, count, tile, c, s);                                               \
                 BOTH_WAYS(one, grid, (size) + 2, size)                                                               \
                 for (int row = 0; row < (size) && top + row < s.height; row++)                                       \
                     for (int column = 0; column < (size) && left + column < s.width; column++)                       \
-                        store(pixels + ((image * s.height + top + row) * s.width + left + column) * s.channels + c,  \
+                        store(pixels + pixel(s, image, top + row, left + column) + c,                                \
                               grid[6 * row + column] + added);                                                       \
             }                                                                                                        \
         }                                                                                                            \
@@ -169,22 +177,18 @@ TO_PIXELS(to_pixels_2, to_pixel_2, 2)
         int64_t each = s.down * s.across, numbers = s.height * s.width * s.channels;                                 \
         _Pragma("omp parallel for schedule(static)")                                                                 \
         for (int64_t image = 0; image < count / each; image++) {                                                     \
-            float *to = pixels + (first / each + image) * numbers;                                                   \
-            memset(to, 0, numbers * sizeof(float));                                                                  \
+            memset(pixels + pixel(s, first / each + image, 0, 0), 0, numbers * sizeof(float));                       \
             for (int64_t tile = image * each; tile < (image + 1) * each; tile++) {                                   \
                 int64_t top = tile / s.across % s.down * (size) - 1, left = tile % s.across * (size) - 1;            \
                 for (int64_t c = 0; c < s.channels; c += LANES) {                                                    \
                     lanes grid[36];                                                                                  \
-                    for (int row = 0; row < (size) + 2; row++)                                                       \
-                        for (int column = 0; column < (size) + 2; column++)                                          \
-                            grid[6 * row + column] =                                                                 \
-                                load(tiles + ((row * ((size) + 2) + column) * count + tile) * s.channels + c);       \
+                    read_tile(tiles, grid, (size) + 2, count, tile, c, s);                                           \
                     BOTH_WAYS(one, grid, (size) + 2, (size) + 2)                                                     \
                     for (int row = 0; row < (size) + 2; row++)                                                       \
                         for (int column = 0; column < (size) + 2; column++) {                                        \
                             int64_t y = top + row, x = left + column;                                                \
                             if (y < 0 || y >= s.height || x < 0 || x >= s.width) continue;                           \
-                            float *place = to + (y * s.width + x) * s.channels + c;                                  \
+                            float *place = pixels + pixel(s, first / each + image, y, x) + c;                        \
                             store(place, load(place) + grid[6 * row + column]);                                      \
                         }                                                                                            \
                 }                                                                                                    \
