@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.seeds import derive, generator
+from training.transfer import moved
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def shift(images: Tensor, draws: Draws, *, pixels: int) -> Tensor:
     count, channels, height, width = images.shape
     padded = functional.pad(images, (pixels, pixels, pixels, pixels))
     offsets = torch.randint(0, 2 * pixels + 1, (2, count, 1), generator=draws.generator)
-    rows = (offsets[0] + torch.arange(height)).to(images.device)
-    columns = (offsets[1] + torch.arange(width)).to(images.device)
+    rows = moved(offsets[0] + torch.arange(height), images.device)
+    columns = moved(offsets[1] + torch.arange(width), images.device)
     batch = torch.arange(count, device=images.device)
     planes = torch.arange(channels, device=images.device)
     return padded[batch[:, None, None, None], planes[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
@@ -70,7 +71,7 @@ def affine(
     move = draws.uniform(count, 2, low=-2 * shift, high=2 * shift)  # the grid spans -1..1
     cosine, sine = angle.cos() * inverse_scale, angle.sin() * inverse_scale
     matrix = torch.stack([cosine, -sine, move[:, 0], sine, cosine, move[:, 1]], dim=1).view(count, 2, 3)
-    grid = functional.affine_grid(matrix.to(images.device), list(images.shape), align_corners=False)
+    grid = functional.affine_grid(moved(matrix, images.device), list(images.shape), align_corners=False)
     return functional.grid_sample(images.float(), grid, align_corners=False)
 
 
@@ -81,8 +82,9 @@ def erase(
     probability: float = 0.5,
     area: tuple[float, float] = (0.02, 0.4),
     aspect: tuple[float, float] = (0.3, 3.33),
+    fill: int | None = None,
 ) -> Tensor:
-    """Fill a random rectangle of each image with noise, with `probability`.
+    """Fill a random rectangle of each image with noise, with `probability`; with the pixel value `fill` if one is given.
 
     `area` is the rectangle's share of the image, `aspect` its height over its width. A rectangle that sticks out is cut
     to the image instead of drawn again. Zhong et al.: "Random Erasing Data Augmentation", arXiv 1708.04896.
@@ -99,12 +101,14 @@ def erase(
     in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
     in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
     inside = (in_rows[:, None, :, None] & in_columns[:, None, None, :]) & chosen[:, None, None, None]
+    if fill is not None:  # noise for every pixel of a batch costs a CPU more than a GPU's whole step
+        return images.masked_fill(moved(inside, images.device), fill)
     noise = torch.randint(0, 256, (count, channels, height, width), generator=draws.generator, dtype=torch.uint8)
-    return torch.where(inside.to(images.device), noise.to(images.device, images.dtype), images)
+    return torch.where(moved(inside, images.device), moved(noise, images.device).to(images.dtype), images)
 
 
 def _flip_where(images: Tensor, mirrored: Tensor) -> Tensor:
-    return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(-1), images)
+    return torch.where(moved(mirrored, images.device)[:, None, None, None], images.flip(-1), images)
 
 
 AUGMENTATIONS: dict[str, Callable[..., Tensor]] = {

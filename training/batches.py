@@ -5,6 +5,8 @@ There is no loader, no worker and no state: 60,000 images of 28x28 are 47 MB, so
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from torch import Tensor
 from training.augment import augment
 from training.recipe import Normalization, Recipe
 from training.seeds import generator
+from training.transfer import moved
 
 
 class Batches:
@@ -45,7 +48,7 @@ class Batches:
     def load(self, order: Tensor, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         """Batch `number` of the epoch whose `order` it is: normalised float (B, C, H, W), labels (B,)."""
         positions = self.positions(order, number)
-        on_device = positions.to(self.images.device)
+        on_device = moved(positions, self.images.device)
         images = augment(
             self.images[on_device], positions, self._augment, seed=self.seed, epoch=epoch, batch=number
         )
@@ -62,6 +65,12 @@ def to_input(images: Tensor, normalization: Normalization) -> Tensor:
 
     One multiplication and one addition, as in the exported graph, so that both round alike.
     """
-    mean = torch.tensor(normalization.mean, device=images.device)[:, None, None]
-    std = torch.tensor(normalization.std, device=images.device)[:, None, None]
-    return images.float() * (1 / (255 * std)) - mean / std
+    scale, offset = _factors(normalization, images.device)
+    return images.float() * scale - offset
+
+
+@lru_cache(maxsize=32)
+def _factors(normalization: Normalization, device: torch.device) -> tuple[Tensor, Tensor]:
+    mean = torch.tensor(normalization.mean, device=device)[:, None, None]
+    std = torch.tensor(normalization.std, device=device)[:, None, None]
+    return 1 / (255 * std), mean / std

@@ -17,6 +17,7 @@ from torch import nn
 
 from training.cpu import cpu_flags, usable_cores
 from training.dropout import ByteDropout
+from training.graphed import OPTIMIZERS as GRAPHABLE
 from training.recipe import Recipe
 from training.winograd import Winograd
 
@@ -37,6 +38,7 @@ class Execution:
     threads: int
     compiled: bool = False                  # torch.compile around the forward and backward pass
     winograd: bool = False                  # wide 3x3 convolutions in fp32 with a quarter of the multiplications
+    graphed: bool = False                   # the whole step as one CUDA graph
 
     @property
     def torch_device(self) -> torch.device:
@@ -68,6 +70,8 @@ class Execution:
         if self.device == "cuda":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
             torch.backends.cudnn.benchmark = False
+            if self.graphed and torch.cuda.current_stream() == torch.cuda.default_stream():
+                torch.cuda.set_stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]  # the default waits for all
         torch.use_deterministic_algorithms(True, warn_only=True)
         # It also fills all new memory, for programs that read what they never wrote: up to 4 % of a step, for nothing.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -77,7 +81,7 @@ def described(execution: Execution) -> str:
     """In words, for people: `bf16, channels last, fused`."""
     said = {
         "channels last": execution.channels_last, "fused": execution.fused, "compiled": execution.compiled,
-        "Winograd": execution.winograd,
+        "Winograd": execution.winograd, "CUDA graph": execution.graphed,
     }
     return ", ".join([execution.precision, *(name for name, held in said.items() if held)])
 
@@ -94,7 +98,13 @@ def choose(recipe: Recipe, *, device: str = "auto", threads: int | None = None) 
         channels_last=recipe.architecture in CONVOLUTIONAL,
         fused=True,
         threads=threads or usable_cores(),
+        graphed=kind == "cuda" and can_be_graphed(recipe),
     )
+
+
+def can_be_graphed(recipe: Recipe) -> bool:
+    """Whether a step of `recipe` depends on nothing but tensors."""
+    return recipe.optimizer in GRAPHABLE
 
 
 def is_small(recipe: Recipe) -> bool:

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from training.architectures import build_network
 from training.execution import Execution
+from training.graphed import Graphed, adjustable
+from training.muon import MuonAndAdamW
 from training.optimizers import OPTIMIZERS
 from training.recipe import Recipe
 from training.schedules import SCHEDULES
@@ -39,6 +41,8 @@ class Learner:
         self._steps = steps
         self._recipe = recipe
         self._execution = execution
+        self._learn_from = Graphed(self._update) if execution.graphed else self._update
+        self._ready_optimizer()
 
     @property
     def lr(self) -> float:
@@ -59,7 +63,18 @@ class Learner:
         """Learn from normalised images (B, C, H, W); returns, without waiting for the device, the summed loss and
         the number of right answers, both 0-d. `taught` are a teacher's logits (B, classes) for the images."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * group.get("scale", 1.0)
+            lr = self.lr * group.get("scale", 1.0)
+            if self._execution.graphed:
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+        loss, correct = self._learn_from(images, labels, taught)
+        self.steps_done += 1
+        self._follow()
+        return loss, correct
+
+    def _update(self, images: Tensor, labels: Tensor, taught: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Everything of a step that can be recorded: it depends on tensors alone."""
         if self._execution.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         with self._execution.computing():
@@ -70,8 +85,6 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.steps_done += 1
-        self._follow()
         return loss.detach() * len(labels), (logits.detach().argmax(dim=1) == labels).sum()
 
     def state_dict(self) -> dict[str, Any]:
@@ -90,6 +103,7 @@ class Learner:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._ready_optimizer()
         self.schedule.state = dict(state["schedule"])
         self.steps_done = state["steps_done"]
 
@@ -99,6 +113,16 @@ class Learner:
             name: value.detach().to("cpu", memory_format=torch.contiguous_format, copy=True)
             for name, value in self.network_to_score.state_dict().items()
         }
+
+    def _ready_optimizer(self) -> None:
+        """As the execution wants it; a saved state may be of another one."""
+        if self._execution.graphed:
+            for each in self.optimizer.parts if isinstance(self.optimizer, MuonAndAdamW) else [self.optimizer]:
+                adjustable(each, self._execution.torch_device)
+            return
+        for group in self.optimizer.param_groups:
+            if "capturable" in group:
+                group["capturable"] = False
 
     def _follow(self) -> None:
         """Move the average a little towards the network; faster in the first steps, when it still holds noise."""

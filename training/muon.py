@@ -42,18 +42,28 @@ class Muon(optim.Optimizer):
                 momentum = state["momentum"].mul_(group["momentum"]).add_(bank.grad)
                 wanted = bank.grad.add(momentum, alpha=group["momentum"])
                 bank.mul_(math.sqrt(len(bank)) / bank.norm())
-                bank.add_(orthogonalised(wanted.flatten(1)).view_as(bank), alpha=-group["lr"])
+                turn = orthogonalised(wanted.flatten(1)).view_as(bank)
+                if isinstance(group["lr"], Tensor):
+                    bank.addcmul_(turn, group["lr"], value=-1)
+                else:
+                    bank.add_(turn, alpha=-group["lr"])
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """A matrix (R, C) with the same singular vectors and singular values near one, by STEPS Newton-Schulz steps."""
+    """A matrix (R, C) with the same singular vectors and singular values near one, by STEPS Newton-Schulz steps.
+
+    On a GPU in bf16, as in the paper: singular values that lie in 0.3 to 1.2 need no more digits.
+    """
     a, b, c = NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
     found: Tensor = matrix.T if tall else matrix
+    if found.is_cuda:
+        found = found.bfloat16()
     found = found / (found.norm() + 1e-7)
     for _ in range(STEPS):
         gram = found @ found.T
         found = a * found + (b * gram + c * gram @ gram) @ found
+    found = found.to(matrix.dtype)
     return found.T if tall else found
 
 
@@ -76,6 +86,11 @@ class MuonAndAdamW:
         self.adamw = optim.AdamW(rest, others, weight_decay=0.0, fused=fused)
         for group in self.adamw.param_groups:
             group["scale"] = others / lr
+
+    @property
+    def parts(self) -> list[optim.Optimizer]:
+        """Both."""
+        return [self.muon, self.adamw]
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:

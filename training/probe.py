@@ -28,7 +28,7 @@ from training.architectures import build_network
 from training.atomic import write_atomically
 from training.batches import Batches
 from training.datasets import load_split
-from training.execution import CONVOLUTIONAL, Execution, has_bf16
+from training.execution import CONVOLUTIONAL, Execution, can_be_graphed, has_bf16
 from training.learner import Learner
 from training.places import cache_folder
 from training.recipe import Recipe
@@ -77,7 +77,8 @@ def _measure(recipe: Recipe, base: Execution) -> dict[str, Any]:
     train = load_split(recipe.dataset, "train")
     count = min(len(train.labels), STEPS * recipe.batch_size)
     batches = Batches(train.images[:count], train.labels[:count], recipe, seed=0, device=base.torch_device)
-    plain = replace(base, precision="fp32", channels_last=False, fused=False, compiled=False, winograd=False)
+    plain = replace(base, precision="fp32", channels_last=False, fused=False, compiled=False, winograd=False,
+                    graphed=False)
     tried = [_Trial(plain, recipe, batches)]
     best = tried[0]
     steps = recipe.epochs * math.ceil(len(train.labels) * recipe.fraction / recipe.batch_size)
@@ -107,6 +108,8 @@ def _stages(recipe: Recipe, device: str) -> Iterator[list[dict[str, Any]]]:
     if device == "cpu" and formats[1:] and compiler() and has_wide_convolutions(build_network(recipe)):
         ways.append({"precision": "fp32", "channels_last": True, "winograd": True})
     yield [{"fused": True}]
+    if device == "cuda" and can_be_graphed(recipe):
+        yield [{"graphed": True, "fused": True}]  # before the formats: launching hides what they gain
     yield ways[1:]
     if device == "cuda" or shutil.which("g++"):
         yield [{"compiled": True, "winograd": False}]

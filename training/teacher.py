@@ -37,6 +37,7 @@ from training.places import cache_folder
 from training.published import Published, Unfit, check_fit, find_published
 from training.recipe import Recipe
 from training.runs import Run, RunError, complete_runs, find_run
+from training.transfer import moved
 
 PER_PASS = 500  # images; the activations of wide networks are large
 Tell: TypeAlias = Callable[[int, int], None]  # images answered, and images there are
@@ -76,7 +77,7 @@ class Teacher:
     def answers(self, positions: Tensor) -> Tensor:
         """Logits (B, classes) for the images at `positions`."""
         assert self._logits is not None, "ask first"
-        return self._logits[positions.to(self._logits.device)]
+        return self._logits[moved(positions, self._logits.device)]
 
 
 def find_teacher(
