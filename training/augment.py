@@ -84,7 +84,7 @@ def erase(
     aspect: tuple[float, float] = (0.3, 3.33),
     fill: int | None = None,
 ) -> Tensor:
-    """Fill a random rectangle of each image with noise, with `probability`; with the pixel value `fill` if one is given.
+    """Fill a random rectangle of each image with noise, or with the pixel value `fill`, with `probability`.
 
     `area` is the rectangle's share of the image, `aspect` its height over its width. A rectangle that sticks out is cut
     to the image instead of drawn again. Zhong et al.: "Random Erasing Data Augmentation", arXiv 1708.04896.

@@ -70,6 +70,7 @@ class Execution:
         if self.device == "cuda":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
             torch.backends.cudnn.benchmark = False
+            torch.backends.cudnn.allow_tf32 = False  # networks are scored in fp32, as they are served
             if self.graphed and torch.cuda.current_stream() == torch.cuda.default_stream():
                 torch.cuda.set_stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]  # the default waits for all
         torch.use_deterministic_algorithms(True, warn_only=True)

@@ -43,10 +43,7 @@ class Muon(optim.Optimizer):
                 wanted = bank.grad.add(momentum, alpha=group["momentum"])
                 bank.mul_(math.sqrt(len(bank)) / bank.norm())
                 turn = orthogonalised(wanted.flatten(1)).view_as(bank)
-                if isinstance(group["lr"], Tensor):
-                    bank.addcmul_(turn, group["lr"], value=-1)
-                else:
-                    bank.add_(turn, alpha=-group["lr"])
+                bank.sub_(turn * group["lr"])  # a tensor where the step is recorded
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:

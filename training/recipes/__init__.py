@@ -22,7 +22,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in family.RECIPES
 }
 VARIANTS: dict[str, Recipe] = {
-    recipe.name: recipe for family in (mixer, dense_and_conv, borrowed, fractions) for recipe in family.VARIANTS
+    recipe.name: recipe for family in (mixer, dense_and_conv, gated, borrowed, fractions) for recipe in family.VARIANTS
 }
 EVERY_RECIPE: Mapping[str, Recipe] = ChainMap(RECIPES, VARIANTS)
 

@@ -7,6 +7,8 @@ The report is silent on widths, kernel, batch size, hidden layer, dropout and no
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from training.protocol import Protocol
 from training.recipe import Normalization, Recipe, Reported
 
@@ -32,3 +34,15 @@ GATED = Recipe(
 )
 
 RECIPES = (GATED,)
+
+# The report's train accuracy is 5 points above its test accuracy: its network did not learn the images by heart, which
+# ours does. Augmentation is the likeliest of what the report leaves open to make that difference.
+VARIANTS = (
+    replace(
+        GATED,
+        name="cf003-augmented",
+        description="the same on mirrored and shifted images",
+        augment={"flip": {}, "shift": {"pixels": 4}},
+        reported=None,
+    ),
+)
