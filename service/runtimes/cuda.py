@@ -5,12 +5,16 @@ A CUDA graph replays all launches as one, but only for one shape at one address.
 with memory of its own on the device; a batch goes into the smallest bucket that holds it, padded with black images, and
 a larger one in pieces of the largest bucket.
 
+ONNX Runtime keeps a captured graph for the thread that captured it: any other thread would capture it anew. And while
+one is captured, memory that another thread asks of the GPU is refused. So one thread opens all models, captures all of
+their buckets before they are used, and replays them.
+
 Untested on a GPU so far: the tests check options, buckets and padding with a session that pretends.
 """
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ GRAPH_OPTIONS = CUDA_OPTIONS | {
 }
 TENSORRT_CACHE = Path.home() / ".cache" / "weighbridge" / "tensorrt"
 LARGEST = BUCKETS[-1]
+THREAD = ThreadPoolExecutor(1, thread_name_prefix="cuda-graphs")
 
 
 class Bucket:
@@ -60,7 +65,7 @@ class Bucket:
 
 
 class GraphModel:
-    """A session whose calls replay CUDA graphs. The lock is the session's: graphs share its memory."""
+    """A session whose calls replay CUDA graphs, one at a time: graphs share the session's memory."""
 
     name = "onnxruntime-graphs"
     version = ort.__version__
@@ -72,12 +77,18 @@ class GraphModel:
         self._shape = tuple(session.get_inputs()[0].shape[1:])
         self._classes = int(session.get_outputs()[0].shape[1])
         self._buckets: dict[int, Bucket] = {}
-        self._lock = threading.Lock()
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (batch, classes) for images (batch, height, width, channels)."""
-        with self._lock:
-            parts = [self._part(images[start:start + LARGEST]) for start in range(0, len(images), LARGEST)]
+        return THREAD.submit(self._all, images).result()
+
+    def capture(self) -> None:
+        """Capture every bucket, so that no request pays for it. Calls of other models come in between."""
+        for size in BUCKETS:
+            self(np.zeros((size, *self._shape), np.uint8))
+
+    def _all(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        parts = [self._part(images[start:start + LARGEST]) for start in range(0, len(images), LARGEST)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _part(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -111,7 +122,14 @@ class TensorRtModel:
 def open_graphs(path: Path, *, device: str, threads: int) -> GraphModel:  # noqa: ARG001 - an opener's signature
     """Open an ONNX file for replay; RuntimeUnavailable without CUDA, or for a graph that leaves the GPU on its way."""
     # No CPU behind it: a graph can be captured only when every node is on the device.
-    return GraphModel(on_gpu(path, session_options(threads), [("CUDAExecutionProvider", GRAPH_OPTIONS)]), threads)
+    providers = [("CUDAExecutionProvider", GRAPH_OPTIONS)]
+    model = GraphModel(THREAD.submit(on_gpu, path, session_options(threads), providers).result(), threads)
+    try:
+        model.capture()
+    except Exception as error:  # the library raises bare RuntimeErrors of many kinds here
+        raise RuntimeUnavailable(f"ONNX Runtime cannot capture {path.name} as CUDA graphs: {error}; "
+                                 "use runtime=onnxruntime") from error
+    return model
 
 
 def open_tensorrt(path: Path, *, device: str, threads: int) -> TensorRtModel:  # noqa: ARG001

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from service.runtimes import RuntimeUnavailable
 from service.runtimes.choices import USUAL, choice_for, session_options
 
-# HEURISTIC: the default, EXHAUSTIVE, stalls for a search at every batch size it has not seen.
-CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
+CUDA_OPTIONS = {
+    "cudnn_conv_algo_search": "HEURISTIC",  # the default, EXHAUSTIVE, searches at every batch size it has not seen
+    "use_tf32": "0",                        # the default, 1, keeps ten bits of each factor: not what the card measured
+}
 logger = logging.getLogger("weighbridge")
 
 

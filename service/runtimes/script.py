@@ -68,4 +68,6 @@ def load_torch(device: str) -> Any:
         raise RuntimeUnavailable(INSTALL_HINT) from None
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeUnavailable("torch sees no CUDA device; check the NVIDIA driver, or use device=cpu")
+    if device == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # float32 as the card measured it; matrix products have it anyway
     return torch

@@ -5,6 +5,8 @@ What a real GPU does with them is not tested here.
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,8 @@ from toy import CLASSES, probabilities, write_toy
 
 from service.runtimes import RuntimeUnavailable, cuda
 from service.runtimes.cuda import BUCKETS, GRAPH_OPTIONS, GraphModel, open_graphs, open_tensorrt, tensorrt_options
+from service.runtimes.ort import CUDA_OPTIONS
+from service.runtimes.script import load_torch
 
 
 class FakeValue:
@@ -52,6 +56,7 @@ class FakeSession:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
+        self.threads: set[int] = set()
         self.io_binding = FakeBinding
 
     def get_inputs(self) -> list[Any]:
@@ -61,6 +66,7 @@ class FakeSession:
         return [SimpleNamespace(name="probabilities", shape=["batch", len(CLASSES)])]
 
     def run_with_iobinding(self, binding: FakeBinding, options: Any) -> None:
+        self.threads.add(threading.get_ident())
         self.asked.append((options.get_run_config_entry("gpu_graph_id"), len(binding.images.array)))
         binding.answers.array[...] = probabilities(binding.images.array)
 
@@ -94,6 +100,53 @@ def test_each_bucket_is_one_graph_and_answers_of_one_call_outlive_the_next(sessi
     assert [size for _, size in session.asked] == [4, 4, 8]
     assert len({graph for graph, _ in session.asked}) == 2
     assert "0" not in {graph for graph, _ in session.asked}  # what a run without a bucket would capture
+
+
+def test_whoever_asks_one_thread_captures_and_replays(session: FakeSession) -> None:
+    model = GraphModel(session, threads=1)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(model, map(images, range(1, 20))))
+
+    for count, probability in enumerate(found, 1):
+        np.testing.assert_allclose(probability, probabilities(images(count)), rtol=1e-6)
+    assert len(session.threads) == 1  # a graph is replayed only by the thread that captured it
+
+
+def test_a_model_is_opened_with_every_bucket_captured(session: FakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "on_gpu", lambda *_: session)
+
+    model = open_graphs(Path("model.onnx"), device="cuda", threads=1)
+    captured = list(session.asked)
+    model(images(300))
+
+    assert [size for _, size in captured] == list(BUCKETS)
+    assert {graph for graph, _ in session.asked} == {graph for graph, _ in captured}
+    assert len(session.threads) == 1
+
+
+def test_a_graph_that_cannot_be_captured_is_refused_with_a_cure(
+    session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(cuda, "on_gpu", lambda *_: session)
+    monkeypatch.setattr(session, "run_with_iobinding", fail)
+
+    with pytest.raises(RuntimeUnavailable, match=r"stream is capturing; use runtime=onnxruntime"):
+        open_graphs(Path("model.onnx"), device="cuda", threads=1)
+
+
+def test_float32_on_a_gpu_is_never_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+
+    load_torch("cuda")
+
+    assert not torch.backends.cudnn.allow_tf32
+    assert CUDA_OPTIONS["use_tf32"] == GRAPH_OPTIONS["use_tf32"] == "0"
 
 
 def test_a_search_at_every_new_size_is_never_asked_for_and_graphs_are() -> None:
