@@ -131,6 +131,19 @@ def test_the_lift_of_choosing_on_the_test_split_is_told(store: Store, runs: Path
     assert "lifts the last epoch's figure by 1.00 points" in only(folder)["verdict"]["reason"]
 
 
+def test_a_network_that_is_wrong_only_as_it_is_served_is_told_apart(store: Store, runs: Path, folder: Path) -> None:
+    store(runs, RECIPES["fm002-cnn"], 0, 0.35)  # and 80 % while learning
+    store(runs, RECIPES["fm002-ann"], 0, 0.78)
+
+    write_all(folder, root=runs)
+
+    reasons = {result["recipe"]: result["verdict"]["reason"] for result in read_all(folder)}
+    assert "of its own training images ours answers 80.00 % rightly while learning and 35.00 % afterwards" in (
+        reasons["fm002-cnn"]
+    )
+    assert "while learning and" not in reasons["fm002-ann"]
+
+
 def test_a_report_that_names_two_lengths_is_told_the_figure_after_both(
     store: Store, runs: Path, folder: Path
 ) -> None:

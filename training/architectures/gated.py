@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from training.architectures.pooled import GlobalMean
+
 
 class GatedCNN(nn.Module):
     """A `_GatedBlock`, BatchNorm2d and 2x2 max pooling per width; then average, a hidden layer, dropout, the classes.
@@ -22,7 +24,7 @@ class GatedCNN(nn.Module):
         for after in widths:
             layers += [_GatedBlock(before, after), nn.BatchNorm2d(after), nn.MaxPool2d(2)]
             before = after
-        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.features = nn.Sequential(*layers, GlobalMean())
         self.classifier = nn.Sequential(
             nn.Linear(before, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, classes)
         )
@@ -43,7 +45,8 @@ class _GatedBlock(nn.Module):
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, self.BRANCHES), nn.ReLU())
+        # The place of a layer that is gone: its neighbours' names are in the files of trained weights.
+        self.gate = nn.Sequential(GlobalMean(), nn.Identity(), nn.Linear(before, self.BRANCHES), nn.ReLU())
         self.branches = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.ReLU()) for _ in range(self.BRANCHES)
         )

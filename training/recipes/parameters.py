@@ -43,6 +43,7 @@ PARAMETERS: dict[str, int] = {
     **{f"fm002-ann-mod-dropout-{dropout}": 406_416 for dropout in (0.05, 0.1)},
     **{f"fm002-ann-mod-{reading}": 406_416 for reading in ("norm-first", "best-on-test", "batch-64")},
     "fm002-ann-mod-aug-norm-first": 406_416,
+    **{f"fm002-cnn-{reading}": 1_077_834 for reading in ("norm-first", "channel-dropout")},
     "fm002-ann-batch-64": 405_044,
     "cf003-augmented": 4_843_074,
     **{f"fm004-frac-{fraction}-shallow": 203_530 for fraction in (0.2, 1.0)},
