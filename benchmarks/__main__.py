@@ -5,6 +5,7 @@
     python -m benchmarks compare A B         is B slower than A? interleaved runs, a verdict, an exit code
     python -m benchmarks crosscheck MODEL    do our engine and MLPerf's LoadGen find the same latencies?
     python -m benchmarks roofline            how far is each model from what this machine could do?
+    python -m benchmarks devices             what is a GPU worth to each model, by batch size?
     python -m benchmarks demo                the whole path once, quickly: predict, evaluate, weigh
     python -m benchmarks report RUN          make result and report again from a run's raw rows
     python -m benchmarks doctor              this machine as a place to measure
@@ -20,7 +21,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.commands import comparing, crosschecking, deciding, rooflining, weighing
+from benchmarks.commands import comparing, crosschecking, deciding, rooflining, timing, weighing
 from benchmarks.commands.shared import RUNS, Interrupted, command, positive
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError
 from benchmarks.comparison.demo import demo
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_to(commands)
     crosschecking.add_to(commands)
     rooflining.add_to(commands)
+    timing.add_to(commands)
     two = commands.add_parser("demo", help="predict, evaluate, weigh: the whole path in three minutes")
     two.add_argument("--seconds", type=positive, default=4.0, help="measured time of each load (default: 4)")
     two.add_argument("--root", type=Path, default=MODELS)

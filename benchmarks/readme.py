@@ -22,6 +22,8 @@ from benchmarks.crosscheck.result import sentences as crosscheck_sentences
 from benchmarks.decision.pictures import PICTURES
 from benchmarks.decision.publish import PUBLISHED, published
 from benchmarks.decision.words import short_table
+from benchmarks.devices.result import PUBLISHED as DEVICES
+from benchmarks.devices.words import table as devices_table
 from benchmarks.machine.children import ROOT
 from benchmarks.peers.__main__ import RESULTS as PEERS
 from benchmarks.peers.goals import goals_table
@@ -194,6 +196,14 @@ def roofline(folder: Path = ROOFLINES) -> str:
     )
 
 
+def devices(folder: Path = DEVICES) -> str:
+    """What a call takes on the CPU and on a GPU, by machine."""
+    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    return "\n\n".join(map(devices_table, found)) or (
+        "Not measured yet; `python -m benchmarks devices --publish` does it in minutes, on a machine with a GPU."
+    )
+
+
 def quantised(folder: Path = INT8) -> str:
     """What quantising was tried on, by machine: what it cost, what it gained, and why it was refused."""
     found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*/*.json"))]
@@ -213,6 +223,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "yielding": yielding,
     "crosscheck": crosscheck,
     "roofline": roofline,
+    "devices": devices,
     "quantised": quantised,
     "reproduction": reproduction,
     "scale-out": scale,

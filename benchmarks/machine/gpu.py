@@ -41,6 +41,16 @@ class Gpus:
         except self._nvml.NVMLError as error:
             self.unknown = f"NVML cannot be asked: {error}"
 
+    def about(self) -> dict[str, str]:
+        """`name` of the first GPU, where sessions open, and `driver`; or `unknown`, the reason."""
+        if self.unknown:
+            return {"unknown": self.unknown}
+        try:
+            return {"name": str(self._nvml.nvmlDeviceGetName(self._handles[0])),
+                    "driver": str(self._nvml.nvmlSystemGetDriverVersion())}
+        except self._nvml.NVMLError as error:
+            return {"unknown": f"NVML cannot be asked: {error}"}
+
     def joules(self) -> float | None:
         """Energy of all GPUs since the driver was loaded; None where unknown."""
         if self.unknown:

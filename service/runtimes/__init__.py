@@ -41,6 +41,7 @@ class RuntimeSpec:
     needs: str    # the module that must be installed
     opener: str   # "module:function"; the function takes (path, *, device, threads)
     devices: tuple[str, ...] = ("cpu", "cuda")
+    why: str = ""  # not on another device, where that is not plain
     cure: str = "`make setup` installs everything"
     optional: bool = False  # whether a matrix that names no runtimes leaves it out where it is not installed
 
@@ -63,7 +64,10 @@ RUNTIMES: dict[str, RuntimeSpec] = {  # the first of a format is the one that ch
         cure="the group `openvino` installs it: docs/runtimes.md",
     ),
     "torchscript": RuntimeSpec(format="torchscript", needs="torch", opener="service.runtimes.script:open_torchscript"),
-    "torchexport": RuntimeSpec(format="pt2", needs="torch", opener="service.runtimes.script:open_exported"),
+    "torchexport": RuntimeSpec(
+        format="pt2", needs="torch", opener="service.runtimes.script:open_exported", devices=("cpu",),
+        why="the archive asserts at each call that its tensors are where it was exported",
+    ),
     "aotinductor": RuntimeSpec(
         format="pt2", needs="torch", opener="service.runtimes.inductor:open_model", devices=("cpu",),
     ),
@@ -95,7 +99,8 @@ def open_model(runtime: str, path: Path, *, device: str = "cpu", threads: int = 
     if device not in ("cpu", "cuda"):
         raise ValueError(f"unknown device {device!r}; known are cpu, cuda")
     if device not in spec.devices:
-        raise RuntimeUnavailable(f"{runtime} runs on {' or '.join(spec.devices)}, not on {device}")
+        why = f": {spec.why}" if spec.why else ""
+        raise RuntimeUnavailable(f"{runtime} runs on {' or '.join(spec.devices)}, not on {device}{why}")
     module, function = spec.opener.split(":")
     opener = getattr(import_module(module), function)
     opened: Runtime = opener(path, device=device, threads=threads)

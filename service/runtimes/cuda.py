@@ -9,7 +9,8 @@ ONNX Runtime keeps a captured graph for the thread that captured it: any other t
 one is captured, memory that another thread asks of the GPU is refused. So one thread opens all models, captures all of
 their buckets before they are used, and replays them.
 
-Untested on a GPU so far: the tests check options, buckets and padding with a session that pretends.
+Graphs were tried on one GPU, an H200 (docs/runtimes.md); TensorRT on none. The tests check options, buckets and padding
+with a session that pretends.
 """
 
 from __future__ import annotations

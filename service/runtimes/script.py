@@ -54,9 +54,11 @@ def open_torchscript(path: Path, *, device: str, threads: int) -> TorchModel:
 
 
 def open_exported(path: Path, *, device: str, threads: int) -> TorchModel:
-    """Load a torch.export archive (.pt2)."""
+    """Load a torch.export archive (.pt2), for the CPU it was exported on: moving it moves its weights, and not what it
+    asserts about the device of every tensor that it casts.
+    """
     torch = load_torch(device)
-    module = torch.export.load(str(path)).module().to(device)
+    module = torch.export.load(str(path)).module()
     return TorchModel("torchexport", module, torch, device, threads)
 
 

@@ -50,13 +50,14 @@ def test_a_gpu_is_asked_through_nvml_where_it_is_installed(tmp_path: Path, monke
         nvmlDeviceGetHandleByIndex=lambda index: index, nvmlDeviceGetTotalEnergyConsumption=lambda _: next(spent),
         nvmlDeviceGetUtilizationRates=lambda _: SimpleNamespace(gpu=40),
         nvmlDeviceGetMemoryInfo=lambda _: SimpleNamespace(used=2**30),
+        nvmlDeviceGetName=lambda _: "NVIDIA T 1", nvmlSystemGetDriverVersion=lambda: "9.8",
     )
     try:
         monkeypatch.setattr(gpu, "import_module", lambda _: nvml)
         gpus = Gpus()
         with EnergyMeter(Rapl(tmp_path), gpus) as meter:
             pass
-        seen = gpus.busy()
+        seen, about = gpus.busy(), gpus.about()
         monkeypatch.setattr(gpu, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
         without = Gpus()
     finally:
@@ -64,4 +65,6 @@ def test_a_gpu_is_asked_through_nvml_where_it_is_installed(tmp_path: Path, monke
 
     assert meter.used["gpu_joules"] == 2.5
     assert seen == (0.4, 2**30)
+    assert about == {"name": "NVIDIA T 1", "driver": "9.8"}
+    assert without.about() == {"unknown": INSTALL}
     assert without.unknown == INSTALL

@@ -1,6 +1,6 @@
 """CUDA graphs and TensorRT without a GPU: the options they ask for, and batches in buckets, on a session that pretends.
 
-What a real GPU does with them is not tested here.
+What a real GPU does with them is not tested here; docs/runtimes.md says what one did.
 """
 
 from __future__ import annotations

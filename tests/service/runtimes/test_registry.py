@@ -26,10 +26,15 @@ def test_what_needs_a_gpu_says_so_without_being_imported(
         open_model(runtime, tmp_path / "model.onnx")
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime-int8", "openvino", "aotinductor"])
+@pytest.mark.parametrize("runtime", ["onnxruntime-int8", "openvino", "torchexport", "aotinductor"])
 def test_what_runs_on_the_cpu_alone_refuses_cuda(runtime: str, tmp_path: Path) -> None:
     with pytest.raises(RuntimeUnavailable, match=f"{runtime} runs on cpu, not on cuda"):
         open_model(runtime, tmp_path / "model.onnx", device="cuda")
+
+
+def test_an_archive_that_cannot_be_moved_to_a_gpu_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeUnavailable, match=r"not on cuda: the archive asserts .* where it was exported"):
+        open_model("torchexport", tmp_path / "model.pt2", device="cuda")
 
 
 def test_a_missing_package_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
