@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from training import provenance
 from training.architectures import build_network
@@ -146,14 +146,14 @@ class _Trial:
                 # The shortest step: whatever else the machine does can only lengthen one.
                 self.step_s = min(self.step_s, time.perf_counter() - started)
             self.losses.append(loss)
-        if any(isinstance(each, nn.Dropout) for each in learner.network.modules()):
+        if any(isinstance(each, _DropoutNd) for each in learner.network.modules()):
             self._compare_without_dropout(recipe, batches)
 
     def _compare_without_dropout(self, recipe: Recipe, batches: Batches) -> None:
         """Other losses to compare: in another memory format dropout drops other numbers, which is no mistake."""
         learner = self._learner(recipe, batches)
         for each in learner.network.modules():
-            if isinstance(each, nn.Dropout):
+            if isinstance(each, _DropoutNd):
                 each.p = 0.0
         order = batches.order(0)
         for number in range(STEPS):
