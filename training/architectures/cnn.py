@@ -34,16 +34,14 @@ class StagedCNN(nn.Module):
         layers: list[nn.Module] = []
         for after in stages:
             for inputs in (before, after):
-                inner = [nn.ReLU(), nn.BatchNorm2d(after)]
                 drop = nn.Dropout2d(dropout) if channel_dropout else nn.Dropout(dropout)
-                layers += [nn.Conv2d(inputs, after, 3, padding=1), *(inner[::-1] if norm_first else inner), drop]
+                layers += [nn.Conv2d(inputs, after, 3, padding=1), *_normed(nn.BatchNorm2d(after), norm_first), drop]
             layers.append(nn.MaxPool2d(2))
             before = after
         self.features = nn.Sequential(*layers, GlobalMean())
         dense: list[nn.Module] = []
         for after in head:
-            inner = [nn.ReLU(), nn.BatchNorm1d(after)]
-            dense += [nn.Linear(before, after), *(inner[::-1] if norm_first else inner), nn.Dropout(dropout)]
+            dense += [nn.Linear(before, after), *_normed(nn.BatchNorm1d(after), norm_first), nn.Dropout(dropout)]
             before = after
         self.classifier = nn.Sequential(*dense, nn.Linear(before, classes))
 
@@ -51,3 +49,7 @@ class StagedCNN(nn.Module):
         """Images (N, C, H, W) to logits (N, classes)."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
+
+
+def _normed(norm: nn.Module, norm_first: bool) -> list[nn.Module]:
+    return [norm, nn.ReLU()] if norm_first else [nn.ReLU(), norm]

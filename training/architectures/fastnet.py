@@ -15,8 +15,7 @@ LEAST_VARIANCE = 5e-4  # added to each direction's, so that directions without a
 class FastNet(nn.Module):
     """A stem, then per width [conv, max pool, batch norm, activation, conv, batch norm, activation], global max.
 
-    `depths` counts the convolutions of each group, if they are not two; in a `residual` network those after a group's
-    first are added to what they are given.
+    `depths` counts the convolutions of each group, if they are not two.
     Pooling comes right after a group's first convolution, so that all but one convolution runs at the smaller size.
     Convolutions have no bias (batch norm has one) and begin as the identity on their first channels ("dirac"), which
     lets the signal through an untrained network. Both from Jordan: arXiv 2404.00498. Widths are multiples of 16, the
@@ -40,7 +39,6 @@ class FastNet(nn.Module):
         stride: int = 1,
         whitened: bool = False,
         depths: Sequence[int] | None = None,
-        residual: bool = False,
     ) -> None:
         super().__init__()
         depths = [2] * len(widths) if depths is None else depths
@@ -55,10 +53,8 @@ class FastNet(nn.Module):
         before = stem
         for after, depth in zip(widths, depths, strict=True):
             layers += [_conv(before, after), nn.MaxPool2d(2), nn.BatchNorm2d(after), act()]
-            further: list[nn.Module] = []
             for _ in range(depth - 1):
-                further += [_conv(after, after), nn.BatchNorm2d(after), act()]
-            layers += [_Added(*further[:-1]), act()] if residual and further else further
+                layers += [_conv(after, after), nn.BatchNorm2d(after), act()]
             before = after
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(before, classes, bias=False)
@@ -86,14 +82,6 @@ class FastNet(nn.Module):
         pooled = self.features(images).amax(dim=(2, 3))
         logits: Tensor = self.classifier(pooled) * self.scale
         return logits
-
-
-class _Added(nn.Sequential):
-    """Adds what its layers make of the input to the input."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        added: Tensor = x + super().forward(x)  # type: ignore[no-untyped-call]
-        return added
 
 
 def _conv(before: int, after: int) -> nn.Conv2d:

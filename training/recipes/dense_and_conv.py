@@ -99,7 +99,7 @@ CNN_READINGS = tuple(
         CNN,
         name=f"fm002-cnn-{name}",
         description=description,
-        shape={"stages": (128, 256), "head": (128, 64), "dropout": 0.25, option: True},
+        shape={**CNN.shape, option: True},
         reported=None,
     )
     for name, option, description in (

@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from training.recipe import Normalization, Recipe
 
+DISTILLATION = {"weight": 0.9, "temperature": 2.0}  # the same for every student
+
 FASHION = Recipe(
     name="fm-fast",
     description="seven small convolutions that begin as the identity, pooled early",
@@ -82,7 +84,7 @@ FASHION_BASE_DISTILLED = replace(
     description="fm-fast-base, longer; learns from fm-fast-huge",
     epochs=40,
     teacher="fm-fast-huge",
-    distillation={"weight": 0.9, "temperature": 2.0},
+    distillation=DISTILLATION,
 )
 FASHION_SMALL = replace(
     FASHION_BASE,
@@ -93,7 +95,7 @@ FASHION_SMALL = replace(
     },
     epochs=24,
     teacher="fm-fast-large",
-    distillation={"weight": 0.9, "temperature": 2.0},
+    distillation=DISTILLATION,
     floor=0.91,
 )
 FASHION_SMALL_DISTILLED = replace(
@@ -145,7 +147,7 @@ CIFAR_BASE_DISTILLED = replace(
     description="cf-fast-base, longer; learns from cf-fast-large",
     epochs=50,
     teacher="cf-fast-large",
-    distillation={"weight": 0.9, "temperature": 2.0},
+    distillation=DISTILLATION,
 )
 CIFAR_SMALL = replace(
     CIFAR_BASE,
@@ -156,7 +158,7 @@ CIFAR_SMALL = replace(
     },
     epochs=16,
     teacher="cf-fast",  # which is bundled: whoever has the repository can train the small ones
-    distillation={"weight": 0.9, "temperature": 2.0},
+    distillation=DISTILLATION,
     floor=0.80,
 )
 CIFAR_SMALL_DISTILLED = replace(
