@@ -117,6 +117,22 @@ FASHION_TINY = replace(
     augment={"alternating-flip": {}},  # it has too few numbers to learn the images by heart
     floor=0.89,
 )
+FASHION_NANO = Recipe(
+    name="fm-fast-nano",
+    description="one hidden layer of sixteen: for who would serve two linear layers",
+    dataset="fashion-mnist",
+    architecture="mlp",
+    shape={"hidden": (16,), "activation": "relu"},
+    normalization=Normalization((0.0,), (0.2,)),  # nothing to subtract: one operation less when an image is alone
+    epochs=30,
+    batch_size=500,
+    optimizer="adamw",
+    lr=1e-2,
+    weight_decay=0.1,
+    schedule="one-cycle",
+    schedule_options={"warmup": 0.2},
+    floor=0.85,
+)
 
 CIFAR_BASE = replace(
     FASHION_BASE,
@@ -181,7 +197,7 @@ CIFAR_TINY = replace(
 )
 
 RECIPES = (
-    FASHION, CIFAR, FASHION_BASE, FASHION_LARGE, FASHION_SMALL, FASHION_TINY, CIFAR_BASE, CIFAR_SMALL,
+    FASHION, CIFAR, FASHION_BASE, FASHION_LARGE, FASHION_SMALL, FASHION_TINY, FASHION_NANO, CIFAR_BASE, CIFAR_SMALL,
     CIFAR_TINY, FASHION_HUGE, FASHION_BASE_DISTILLED, FASHION_SMALL_DISTILLED, CIFAR_LARGE, CIFAR_BASE_DISTILLED,
     CIFAR_SMALL_DISTILLED,
 )
