@@ -25,6 +25,7 @@ from benchmarks.decision.words import short_table
 from benchmarks.devices.result import PUBLISHED as DEVICES
 from benchmarks.devices.words import table as devices_table
 from benchmarks.machine.children import ROOT
+from benchmarks.machine.fingerprint import cpu_name
 from benchmarks.peers.__main__ import RESULTS as PEERS
 from benchmarks.peers.goals import goals_table
 from benchmarks.peers.table import table as peers_table
@@ -97,12 +98,16 @@ def decisions(folder: Path = PUBLISHED) -> dict[str, dict[str, Any]]:
 
 
 def decision() -> str:
-    """What was decided on each machine: the sentence, the command, every configuration, and a picture."""
+    """What was decided on each machine: the sentence, the command, every configuration, and a picture.
+
+    A decision holds for the machine it was measured on, so that two of them on the same data may differ.
+    """
     parts = []
     for machine, result in decisions().items():
         about = ", ".join(sorted({split["dataset"] for split in result["datasets"].values()}))
         found = result["decision"]
-        parts += [f"On {about}: **{found['sentence']}**", f"```sh\n{found['command']}\n```", short_table(result),
+        parts += [f"On {about}, {cpu_name(result['machine'])}: **{found['sentence']}**",
+                  f"```sh\n{found['command']}\n```", short_table(result),
                   f"![Accuracy against capacity](docs/pictures/{machine}-accuracy-capacity.svg)"]
     return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
 
