@@ -20,7 +20,7 @@ from benchmarks.comparison.publish import RESULTS
 from benchmarks.decision.publish import published
 from benchmarks.decision.verdict import bracket_of
 from benchmarks.machine.children import ROOT
-from benchmarks.machine.fingerprint import cpu_name, slug
+from benchmarks.machine.fingerprint import cpu_and_cores, slug
 from service.board import FILE, Board, BoardFile, Decision, Figure, Row
 from service.card import write_atomically
 
@@ -69,7 +69,7 @@ def _board(results: list[Result]) -> Board:
     rows += [row for key, row in latencies.items() if key not in known]
     machine = latest["machine"]
     return Board(
-        machine=f"{cpu_name(machine)}, {machine['usable_cores']} usable cores",
+        machine=cpu_and_cores(machine),
         objective=decided["wish"]["objective_text"] if decided else None,
         load="Poisson arrivals at half of the model's capacity, from the intended start" if compared else None,
         measured=latest["finished"][:10], commit=machine["commit"], command=[each["command"] for each in results],

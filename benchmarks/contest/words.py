@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.contest.verdict import WORSE
-from benchmarks.machine.fingerprint import cpu_name
+from benchmarks.machine.fingerprint import cpu_and_cores
 
 Result = dict[str, Any]
 EXIT_WORSE, EXIT_INCONCLUSIVE = 3, 4
@@ -75,7 +75,7 @@ def markdown(result: Result) -> str:
     turns = "in turns" if result["baseline"] is None else f"A from the baseline of {result['baseline']['created']}"
     lines.append(f"- {result['pairs']} of {terms['pairs']} pairs of {terms['seconds']:g} s, {turns}, the same Poisson "
                  f"schedule at {result['rate']}/s and the same images for both; seeds from {terms['seed']}")
-    lines.append(f"- {cpu_name(machine)}, {machine['usable_cores']} usable cores, commit {machine['commit']}")
+    lines.append(f"- {cpu_and_cores(machine)}, commit {machine['commit']}")
     state = result["validity"]
     lines += [f"- **INVALID** `{item['code']}` {item['reason']}" for item in state["reasons"]]
     lines += [f"- `{item['code']}` {item['reason']}" for item in state["notes"][:5]]

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.decision.verdict import percent, shown_bracket
-from benchmarks.machine.fingerprint import cpu_name
+from benchmarks.machine.fingerprint import cpu_and_cores
 from benchmarks.report.numbers import MISSING, milliseconds
 
 Result = dict[str, Any]
@@ -34,7 +34,7 @@ def markdown(result: Result) -> str:
               for entry in result["configurations"]]
     lines += ["", *(f"Left out: {sentence}." for sentence in result["left_out"])]
     machine = result["machine"]
-    place = f"{cpu_name(machine)}, {machine['usable_cores']} usable cores; {result['cores']}"
+    place = f"{cpu_and_cores(machine)}; {result['cores']}"
     lines += ["", RULE, "", f"{place}; commit {machine['commit']}; `{result['command']}`"]
     state = result["validity"]
     lines += [f"- {'**INVALID** ' if item in state['reasons'] else ''}`{item['code']}` {item['reason']}"
@@ -53,7 +53,7 @@ def short_table(result: Result) -> str:
         lines.append("| " + " | ".join([MARK[entry["verdict"]], label, accuracy.split(" [")[0],
                                         capacity.removesuffix("/s"), at_rate, cost, reasons]) + " |")
     machine = result["machine"]
-    place = (f"Measured on {result['created'][:10]} on {cpu_name(machine)}, {machine['usable_cores']} usable cores "
+    place = (f"Measured on {result['created'][:10]} on {cpu_and_cores(machine)} "
              f"({result['cores']}), commit {machine['commit']}: `{result['command']}`. {RULE}")
     return "\n".join([*lines, "", place])
 

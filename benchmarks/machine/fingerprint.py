@@ -77,6 +77,11 @@ def cpu_name(machine: dict[str, Any]) -> str:
     return f"{machine['cpu']} ({generation})" if generation else str(machine["cpu"])
 
 
+def cpu_and_cores(machine: dict[str, Any]) -> str:
+    """The CPU for people, and how much of it there was: "AMD EPYC (family 23, model 1), 2 usable cores"."""
+    return f"{cpu_name(machine)}, {machine['usable_cores']} usable cores"
+
+
 def slug(machine: dict[str, Any]) -> str:
     """A file name for this kind of machine: cpu model, its generation where that is known, and usable cores."""
     model = re.sub(r"\((r|tm)\)|cpu|processor|@.*", "", (machine["cpu"] or "unknown").lower())

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.machine.fingerprint import cpu_name
+from benchmarks.machine.fingerprint import cpu_and_cores
 from benchmarks.report.metrics import BY_KEY, Entry, Metric, headline
 from benchmarks.report.numbers import MISSING, listed, number
 from benchmarks.report.verdict import lead
@@ -39,7 +39,7 @@ def caption(result: dict[str, Any]) -> str:
     state = "valid" if result["validity"]["valid"] else "INVALID: " + "; ".join(
         reason["reason"] for reason in result["validity"]["reasons"])
     return (
-        f"{cpu_name(machine)}, {machine['usable_cores']} usable cores, {settings['runtime']}, "
+        f"{cpu_and_cores(machine)}, {settings['runtime']}, "
         f"{settings['threads']} thread; {requests:,} requests with labelled images of {listed(list(datasets))} "
         f"as {settings['body']}; Poisson arrivals, latency from the intended start at "
         f"{operating_point(result)}; 95 % intervals and raw rows in the report; commit {machine['commit']}, "

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks import board
 from benchmarks.comparison.publish import RESULTS
 from benchmarks.decision.publish import PUBLISHED
-from benchmarks.machine.fingerprint import cpu_name
+from benchmarks.machine.fingerprint import cpu_and_cores
 from service.board import BoardFile
 
 
@@ -20,19 +19,14 @@ def file() -> BoardFile:
     return board.boards(board.committed())
 
 
-def _machine(result: dict[str, Any]) -> str:
-    """As a board names it: one file may have been measured on several."""
-    machine = result["machine"]
-    return f"{cpu_name(machine)}, {machine['usable_cores']} usable cores"
-
-
 def test_every_row_is_of_a_measured_file_with_its_capacity(file: BoardFile) -> None:
     results = [json.loads(path.read_bytes()) for path in PUBLISHED.glob("*.json")]
+    measured = [(cpu_and_cores(result["machine"]), entry) for result in results for entry in result["configurations"]]
     rows = {(each.machine, row.model, row.runtime, row.threads, row.workers): row
             for each in file.boards for row in each.rows}
 
-    assert results
-    for machine, entry in ((_machine(result), entry) for result in results for entry in result["configurations"]):
+    assert measured
+    for machine, entry in measured:
         row = rows[machine, entry["model"], entry["runtime"], entry["threads"], entry["workers"]]
         assert row.sha256 == entry["artifact"]["sha256"]
         passed = entry["capacity"]["pass_rate"] if entry["capacity"] else None
@@ -46,7 +40,7 @@ def test_latency_is_that_of_the_poisson_load_at_half_of_the_capacity(file: Board
         result = json.loads(path.read_bytes())
         for model in result["models"]:
             half = next(load for load in model["loads"] if load["utilisation"] == 0.5)
-            found = rows[_machine(result), model["artifact"]["sha256"]].p99_ms
+            found = rows[cpu_and_cores(result["machine"]), model["artifact"]["sha256"]].p99_ms
             assert found is not None
             assert found.value == pytest.approx(half["response_us"]["p99"] / 1000)
 
