@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from training.architectures import build_network, count_parameters
+from training.architectures.fastnet import FastNet
 from training.datasets import DATASETS
 from training.recipes import EVERY_RECIPE, PARAMETERS, RECIPES, VARIANTS
 
@@ -78,6 +79,18 @@ def test_fast_net_convolutions_begin_as_the_identity() -> None:
     images = torch.rand(1, 16, 8, 8)
 
     torch.testing.assert_close(conv(images)[:, :16], images)
+
+
+@pytest.mark.parametrize(
+    ("stem", "groups"), [({"kernel": 4, "stride": 2}, 1), ({"kernel": 6, "stride": 4}, 2), ({}, 3)]
+)
+def test_a_fast_net_that_pools_nothing_sees_every_place_of_images_of_any_shape(
+    stem: dict[str, int], groups: int
+) -> None:
+    network = FastNet((3, 28, 33), 7, stem=16, widths=(16,) * groups, pooled=False, hidden=16, **stem)
+
+    assert network(torch.rand(2, 3, 28, 33)).shape == (2, 7)
+    assert not any(isinstance(layer, nn.MaxPool2d) for layer in network.modules())
 
 
 def test_our_own_channel_counts_are_multiples_of_sixteen() -> None:

@@ -21,6 +21,10 @@ class FastNet(nn.Module):
     lets the signal through an untrained network. Both from Jordan: arXiv 2404.00498. Widths are multiples of 16, the
     width of the vector units that will serve them. `scale` is a fixed factor on the logits.
 
+    Not `pooled`, nothing takes a maximum: the first convolution of a group moves by two pixels, and the linear layer
+    sees every place. `hidden` puts a linear layer of that width, batch norm and the activation before the last. Both
+    are for the smallest networks, where going from one operation to the next costs more than multiplying.
+
     The stem looks at squares of `kernel` pixels, `stride` apart. A `whitened` one is not learned: its filters are the
     principal directions of the training images' patches and their negatives, each scaled to unit variance, so that
     what follows begins with decorrelated inputs (same paper; Page, "How to train your ResNet"). `whiten` sets them.
@@ -39,6 +43,8 @@ class FastNet(nn.Module):
         stride: int = 1,
         whitened: bool = False,
         depths: Sequence[int] | None = None,
+        pooled: bool = True,
+        hidden: int = 0,
     ) -> None:
         super().__init__()
         depths = [2] * len(widths) if depths is None else depths
@@ -47,17 +53,27 @@ class FastNet(nn.Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
         act = ACTIVATIONS[activation]
-        first = nn.Conv2d(image[0], stem, kernel, stride=stride, padding=(kernel - stride + 1) // 2)
+        padding = (kernel - stride + 1) // 2
+        first = nn.Conv2d(image[0], stem, kernel, stride=stride, padding=padding)
         first.weight.requires_grad = not whitened
         layers: list[nn.Module] = [first, act()]
         before = stem
         for after, depth in zip(widths, depths, strict=True):
-            layers += [_conv(before, after), nn.MaxPool2d(2), nn.BatchNorm2d(after), act()]
+            entry = [_conv(before, after), nn.MaxPool2d(2)] if pooled else [_conv(before, after, stride=2)]
+            layers += [*entry, nn.BatchNorm2d(after), act()]
             for _ in range(depth - 1):
                 layers += [_conv(after, after), nn.BatchNorm2d(after), act()]
             before = after
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(before, classes, bias=False)
+        if not pooled:
+            before *= _places(image, (kernel, stride, padding), len(widths))
+        head: list[nn.Module] = []
+        if hidden:
+            head = [nn.Linear(before, hidden, bias=False), nn.BatchNorm1d(hidden), act()]
+            before = hidden
+        last = nn.Linear(before, classes, bias=False)
+        self.classifier = nn.Sequential(*head, last) if head else last
+        self.pooled = pooled
         self.scale = scale
         self.whitened = whitened
 
@@ -79,13 +95,22 @@ class FastNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes)."""
-        pooled = self.features(images).amax(dim=(2, 3))
-        logits: Tensor = self.classifier(pooled) * self.scale
+        seen = self.features(images)
+        logits: Tensor = self.classifier(seen.amax(dim=(2, 3)) if self.pooled else seen.flatten(1)) * self.scale
         return logits
 
 
-def _conv(before: int, after: int) -> nn.Conv2d:
-    conv = nn.Conv2d(before, after, 3, padding=1, bias=False)
+def _places(image: tuple[int, int, int], stem: tuple[int, int, int], halvings: int) -> int:
+    """How many places of an image are left after a stem of (kernel, stride, padding) and convolutions 2 apart."""
+    kernel, stride, padding = stem
+    height, width = ((side + 2 * padding - kernel) // stride + 1 for side in image[1:])
+    for _ in range(halvings):
+        height, width = (height + 1) // 2, (width + 1) // 2
+    return height * width
+
+
+def _conv(before: int, after: int, *, stride: int = 1) -> nn.Conv2d:
+    conv = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
     with torch.no_grad():
         nn.init.dirac_(conv.weight[:before])
     return conv

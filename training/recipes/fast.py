@@ -117,6 +117,16 @@ FASHION_TINY = replace(
     augment={"alternating-flip": {}},  # it has too few numbers to learn the images by heart
     floor=0.89,
 )
+FASHION_LEAN = replace(
+    FASHION_TINY,
+    name="fm-fast-lean",
+    description="two wide strides, then a hidden layer: for who would serve a few dense layers; learns from fm-fast",
+    shape={
+        "stem": 16, "kernel": 6, "stride": 4, "widths": (32,), "depths": (1,), "activation": "relu", "whitened": True,
+        "pooled": False, "hidden": 64,
+    },
+    teacher="fm-fast",  # which is bundled
+)
 FASHION_NANO = Recipe(
     name="fm-fast-nano",
     description="one hidden layer of sixteen: for who would serve two linear layers",
@@ -197,7 +207,7 @@ CIFAR_TINY = replace(
 )
 
 RECIPES = (
-    FASHION, CIFAR, FASHION_BASE, FASHION_LARGE, FASHION_SMALL, FASHION_TINY, FASHION_NANO, CIFAR_BASE, CIFAR_SMALL,
-    CIFAR_TINY, FASHION_HUGE, FASHION_BASE_DISTILLED, FASHION_SMALL_DISTILLED, CIFAR_LARGE, CIFAR_BASE_DISTILLED,
-    CIFAR_SMALL_DISTILLED,
+    FASHION, CIFAR, FASHION_BASE, FASHION_LARGE, FASHION_SMALL, FASHION_TINY, FASHION_LEAN, FASHION_NANO, CIFAR_BASE,
+    CIFAR_SMALL, CIFAR_TINY, FASHION_HUGE, FASHION_BASE_DISTILLED, FASHION_SMALL_DISTILLED, CIFAR_LARGE,
+    CIFAR_BASE_DISTILLED, CIFAR_SMALL_DISTILLED,
 )
