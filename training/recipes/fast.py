@@ -122,7 +122,7 @@ FASHION_LEAN = replace(
     name="fm-fast-lean",
     description="two wide strides, then a hidden layer: for who would serve a few dense layers; learns from fm-fast",
     shape={
-        "stem": 16, "kernel": 6, "stride": 4, "widths": (32,), "depths": (1,), "activation": "relu", "whitened": True,
+        "stem": 32, "kernel": 6, "stride": 4, "widths": (32,), "depths": (1,), "activation": "relu", "whitened": True,
         "pooled": False, "hidden": 64,
     },
     teacher="fm-fast",  # which is bundled

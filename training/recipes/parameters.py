@@ -24,7 +24,7 @@ PARAMETERS: dict[str, int] = {
     "fm-fast-large": 823_696,
     "fm-fast-small": 70_160,
     "fm-fast-tiny": 7_344,
-    "fm-fast-lean": 38_224,
+    "fm-fast-lean": 42_848,
     "fm-fast-nano": 12_730,
     "cf-fast-base": 832_928,
     "cf-fast-small": 278_560,
