@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from service.card import CARD_FILE, ModelCard, is_version_folder, read_card
+from service.card import CARD_FILE, CardError, ModelCard, is_version_folder, read_card, verify_files
 from service.runtimes import RUNTIMES
 from service.splits import FOLDER, Split, find_splits
 
@@ -32,7 +32,7 @@ class Contender:
 
 
 def find_contenders(root: Path, globs: Sequence[str] = ("*",)) -> list[Contender]:
-    """The newest version of every model whose name matches one of `globs`, by name."""
+    """The newest version of every model whose name matches one of `globs`, by name, all of its files being there."""
     newest: dict[str, Contender] = {}
     for path in root.glob(f"*/*/{CARD_FILE}"):
         if not is_version_folder(path.parent):
@@ -46,6 +46,11 @@ def find_contenders(root: Path, globs: Sequence[str] = ("*",)) -> list[Contender
     chosen = [newest[name] for name in sorted(newest) if any(fnmatchcase(name, glob) for glob in globs)]
     if not chosen:
         raise NothingToWeighError(f"no model matches {' '.join(globs)}; there are {', '.join(sorted(newest))}")
+    for contender in chosen:  # now, instead of after minutes: no server would serve it
+        try:
+            verify_files(contender.folder, contender.card)
+        except CardError as error:
+            raise NothingToWeighError(f"{error}; export it again, or choose others with --models") from error
     return chosen
 
 

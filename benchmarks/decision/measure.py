@@ -49,6 +49,7 @@ from benchmarks.micro.child import run_micro
 from service.card import write_atomically
 
 SHARES = {"share-50": 0.5, "share-90": 0.9}
+MICRO_TURNS = 3        # of the bare runtimes, so that a slow minute falls on all models alike
 FIRST_SHARE = 0.2      # of one over the unloaded answer time: the first rate of the search
 AUDIT_SHARE = 0.3      # of it, for the audit against caching
 AUDIT_SECONDS = 4.0    # at least
@@ -122,7 +123,7 @@ def _micro(folder: DecisionFolder, screen: Screen, cores: Cores) -> None:
                                 micro_seconds=0.1 if wish.screening else 0.3)
             own = share_out(threads)
             run_micro(settings, output, log=folder.folder / "micro.log", cores=own.server or cores.server,
-                      only="test_forward", device=device)
+                      only="test_forward", device=device, turns=1 if wish.screening else MICRO_TURNS)
 
 
 class _Round:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError, find_contenders
 from benchmarks.micro.samples import BATCHES, sample_for
+from benchmarks.micro.timings import add_percentiles
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,8 +47,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
     """Percentiles for whoever reads pytest-benchmark's file: it keeps every timing and reports none of them."""
-    for benchmark in output_json["benchmarks"]:
-        timings = benchmark["stats"].get("data")
-        if timings:
-            p50, p95, p99 = np.percentile(timings, (50, 95, 99)).tolist()
-            benchmark["extra_info"] |= {"p50_s": p50, "p95_s": p95, "p99_s": p99}
+    add_percentiles(output_json)

@@ -7,6 +7,7 @@ control is what survives a change of machine: `decode-png` at 3 x zlib says more
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,29 @@ def read_micro(path: Path) -> list[dict[str, Any]]:
         control = medians.get(entry["control"])
         entry["ratio"] = round(entry["p50_us"] / control, 2) if control else None
     return entries
+
+
+def pooled(files: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The contents of pytest-benchmark's files of the same benchmarks as one: of the first, with the timings of all.
+
+    Of the statistics only those are kept that still hold.
+    """
+    first, *others = files
+    for benchmark in first["benchmarks"] if others else ():
+        same = [one for other in others for one in other["benchmarks"] if one["fullname"] == benchmark["fullname"]]
+        timings = [timing for one in (benchmark, *same) for timing in one["stats"]["data"]]
+        benchmark["stats"] = {"data": timings, "rounds": len(timings), "iterations": benchmark["stats"]["iterations"]}
+    add_percentiles(first)
+    return first
+
+
+def add_percentiles(content: dict[str, Any]) -> None:
+    """Seconds, in each benchmark's `extra_info`, for whoever reads pytest-benchmark's file itself."""
+    for benchmark in content["benchmarks"]:
+        timings = benchmark["stats"].get("data")
+        if timings:
+            p50, p95, p99 = np.percentile(timings, (50, 95, 99)).tolist()
+            benchmark["extra_info"] |= {"p50_s": p50, "p95_s": p95, "p99_s": p99}
 
 
 def _entry(benchmark: dict[str, Any]) -> dict[str, Any]:

@@ -130,6 +130,15 @@ def test_unknown_models_and_missing_images_are_explained(toys: Path, tmp_path: P
         find_split(tmp_path, find_contenders(tmp_path)[0].card)
 
 
+def test_a_model_whose_files_are_not_what_its_card_says_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    broken, whole = write_toy(tmp_path, "broken"), write_toy(tmp_path, "whole")
+    next(broken.glob("*.onnx")).unlink()
+
+    with pytest.raises(NothingToWeighError, match=r"broken@1: .*is missing from .*; export it again, or choose others"):
+        find_contenders(tmp_path)
+    assert [contender.folder for contender in find_contenders(tmp_path, ["whole"])] == [whole]
+
+
 def test_a_model_without_labelled_images_is_left_out_with_the_cure_and_keeps_no_other_from_being_weighed(
     toys: Path, tmp_path: Path
 ) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.comparison.settings import Settings
 from benchmarks.machine.children import ROOT
+from benchmarks.micro.child import run_micro
 from benchmarks.micro.timings import read_micro
 
 
@@ -42,3 +44,20 @@ def test_every_result_says_what_ran_and_how_well_with_percentiles(toys: Path, tm
     assert {"architecture", "runtime", "precision", "device", "threads", "batch", "accuracy", "sha256"} <= set(info)
     assert (info["architecture"], info["precision"], info["batch"]) == ("toy", "float32", 1)
     assert 0 < info["p50_s"] <= info["p95_s"] <= info["p99_s"]
+
+
+def test_several_turns_share_the_rounds_and_are_read_as_one(
+    toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        monkeypatch.delenv(name)  # it refuses to measure beside other tests, which here does not matter
+    settings = Settings(models=("a",), root=str(toys / "models"), micro_seconds=0.01)
+    log, output = tmp_path / "log", tmp_path / "micro.json"
+
+    run_micro(settings, output, log=log, cores=(), only="test_forward and [1-", turns=2)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "micro.json"]
+    assert log.read_text().count("1 passed") == 2
+    (timing,), (stored,) = read_micro(output), json.loads(output.read_text())["benchmarks"]
+    assert timing["rounds"] == len(stored["stats"]["data"]) >= 2 * 25
+    assert stored["extra_info"]["p50_s"] * 1e6 == pytest.approx(timing["p50_us"], abs=0.001)
