@@ -7,11 +7,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from export import half
 from export.half import RoundingError
 from export.publish import publish
 from service.runtimes import open_model
+from training.architectures.fastnet import FastNet
 from training.execution import Execution
 from training.loop import Task, train
 from training.progress import Silent
@@ -58,6 +60,34 @@ def test_a_network_that_rounding_changes_is_refused_and_leaves_nothing(
         publish(run, tmp_path / "models", formats=("onnx",), half=True)
 
     assert list((tmp_path / "models").rglob("*.onnx")) == []
+
+
+def test_a_folded_batch_norm_leaves_no_weight_in_full(
+    recipe: Recipe, toy_data: Path, execution: Execution, tmp_path: Path
+) -> None:
+    shape = {"stem": 16, "widths": (16,), "activation": "relu", "pooled": False, "hidden": 16}
+    run = train(Task(replace(recipe, architecture="fastnet", shape=shape)), execution=execution, watcher=Silent())
+    assert run is not None
+
+    done = publish(run, tmp_path / "models", formats=("onnx",), half=True)
+
+    weights = [one for one in onnx.load(done.folder / "model.onnx").graph.initializer if one.name.startswith("network")]
+    assert {one.data_type for one in weights if len(one.dims) > 1} == {onnx.TensorProto.FLOAT16}
+    assert done.card.training["rounding"]["agreement"] >= half.AGREEMENT
+
+
+def test_folding_changes_no_answer_by_more_than_float32_does() -> None:
+    network = FastNet((1, 8, 8), 3, stem=16, widths=(16, 16), pooled=False, hidden=16)
+    for _ in range(3):
+        network(torch.randn(64, 1, 8, 8))  # means and variances to fold
+    images = torch.randn(32, 1, 8, 8)
+    with torch.no_grad():
+        before = network.eval()(images)
+        half.fold_batch_norms(network)
+        after = network(images)
+
+    assert not any(isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d) for layer in network.modules())
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
 
 
 def test_only_what_float16_holds_exactly_is_stored_so() -> None:
