@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.commands.shared import add_common, command, measured, new_folder, positive, rates
-from benchmarks.comparison.contenders import check_format, find_contenders, with_images
+from benchmarks.comparison.contenders import check_files, check_format, find_contenders, with_images
 from benchmarks.comparison.publish import finish, publish
 from benchmarks.comparison.run import open_run
 from benchmarks.comparison.settings import Settings
@@ -40,6 +40,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         lambda line: console.print(f"[yellow]note:[/] {line}", soft_wrap=True),
     )
     check_format(contenders, options.runtime)
+    check_files(contenders)
     cores, machine = share_out(options.threads), fingerprint()
     run = open_run(new_folder(options), _settings(options), contenders, machine=machine, cores=str(cores),
                    created=machine["at"], command=command())

@@ -32,7 +32,7 @@ class Contender:
 
 
 def find_contenders(root: Path, globs: Sequence[str] = ("*",)) -> list[Contender]:
-    """The newest version of every model whose name matches one of `globs`, by name, all of its files being there."""
+    """The newest version of every model whose name matches one of `globs`, by name."""
     newest: dict[str, Contender] = {}
     for path in root.glob(f"*/*/{CARD_FILE}"):
         if not is_version_folder(path.parent):
@@ -46,12 +46,16 @@ def find_contenders(root: Path, globs: Sequence[str] = ("*",)) -> list[Contender
     chosen = [newest[name] for name in sorted(newest) if any(fnmatchcase(name, glob) for glob in globs)]
     if not chosen:
         raise NothingToWeighError(f"no model matches {' '.join(globs)}; there are {', '.join(sorted(newest))}")
-    for contender in chosen:  # now, instead of after minutes: no server would serve it
+    return chosen
+
+
+def check_files(contenders: Sequence[Contender]) -> None:
+    """Raise NothingToWeighError where a file is not what its card says: no server would serve it, minutes later."""
+    for contender in contenders:
         try:
             verify_files(contender.folder, contender.card)
         except CardError as error:
             raise NothingToWeighError(f"{error}; export it again, or choose others with --models") from error
-    return chosen
 
 
 def check_format(contenders: Sequence[Contender], runtime: str) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.comparison.contenders import Contender, NothingToWeighError, find_contenders
+from benchmarks.comparison.contenders import Contender, NothingToWeighError, check_files, find_contenders
 from benchmarks.decision.configurations import Configuration
 from benchmarks.machine.server import Elsewhere, Reachable, serving
 from service.runtimes import RUNTIMES, missing
@@ -47,6 +47,7 @@ def parse_side(text: str, root: Path) -> Side:
         return Side(text, url=text.rstrip("/"))
     name, *rest = text.split(":")
     contender = find_contenders(root, [name])[0]
+    check_files([contender])
     runtime, threads = "onnxruntime", 1
     for part in rest:
         if found := THREADS.fullmatch(part):
