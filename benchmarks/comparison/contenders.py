@@ -55,7 +55,7 @@ def check_files(contenders: Sequence[Contender]) -> None:
         try:
             verify_files(contender.folder, contender.card)
         except CardError as error:
-            raise NothingToWeighError(f"{error}; export it again, or choose others with --models") from error
+            raise NothingToWeighError(f"{error}; export it again, or choose others") from error
 
 
 def check_format(contenders: Sequence[Contender], runtime: str) -> None:

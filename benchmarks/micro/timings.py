@@ -31,7 +31,9 @@ def pooled(files: Sequence[dict[str, Any]]) -> dict[str, Any]:
     Of the statistics only those are kept that still hold.
     """
     first, *others = files
-    for benchmark in first["benchmarks"] if others else ():
+    if not others:
+        return first
+    for benchmark in first["benchmarks"]:
         same = [one for other in others for one in other["benchmarks"] if one["fullname"] == benchmark["fullname"]]
         timings = [timing for one in (benchmark, *same) for timing in one["stats"]["data"]]
         benchmark["stats"] = {"data": timings, "rounds": len(timings), "iterations": benchmark["stats"]["iterations"]}
