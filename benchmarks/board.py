@@ -5,7 +5,7 @@
     python -m benchmarks.board --runs … --output board.json    elsewhere; WEIGHBRIDGE_LEADERBOARD=board.json shows it
 
 A row is a configuration of a weighing, with its capacity, and with the latency of a comparison where one of the same
-machine ran the same file in the same way.
+machine ran the same file in the same way, else with that of the weighing's own load at half of the capacity.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.comparison.publish import RESULTS
 from benchmarks.decision.publish import published
+from benchmarks.decision.trades import trades
 from benchmarks.decision.verdict import bracket_of
 from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import cpu_and_cores, slug
@@ -60,20 +61,20 @@ def text(file: BoardFile) -> str:
 def _board(results: list[Result]) -> Board:
     compared = next((each for each in results if "models" in each), None)
     weighed = [each for each in results if "configurations" in each]  # one per data set
-    decided = weighed[0] if weighed else None
     latest = max(results, key=lambda each: each["finished"])
     latencies = {} if compared is None else {_key_of(model, compared): _latency(model, compared)
                                              for model in compared["models"]}
-    rows = [_row(entry, latencies) for each in weighed for entry in each["configurations"]]
+    rows = [_row(entry, latencies, each["wish"]["slo"]) for each in weighed for entry in each["configurations"]]
     known = {(row.sha256, row.runtime, row.threads, row.workers) for row in rows}
     rows += [row for key, row in latencies.items() if key not in known]
     machine = latest["machine"]
     return Board(
         machine=cpu_and_cores(machine),
-        objective=decided["wish"]["objective_text"] if decided else None,
-        load="Poisson arrivals at half of the model's capacity, from the intended start" if compared else None,
+        objective=weighed[0]["wish"]["objective_text"] if weighed else None,
+        load="Poisson arrivals at half of the model's capacity, from the intended start"
+        if any(row.p99_ms for row in rows) else None,
         measured=latest["finished"][:10], commit=machine["commit"], command=[each["command"] for each in results],
-        rows=rows, decision=_decision(decided) if decided else None,
+        rows=rows, decisions=[_decision(each) for each in weighed if each["decision"]["recommended"]],
     )
 
 
@@ -103,11 +104,13 @@ def _ms(response: Result, quantile: str) -> Figure:
     return Figure(value=round(response[quantile] / 1000, 4), interval=(round(low / 1000, 4), round(high / 1000, 4)))
 
 
-def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row]) -> Row:
+def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row], slo: str) -> Row:
     sha256 = entry["artifact"]["sha256"]
     same = latencies.get((sha256, entry["runtime"], entry["threads"], entry["workers"]))
     usual = entry["usual_policy"] and entry["device"] == "cpu"
-    told = {name: getattr(same, name) for name in ("p50_ms", "p99_ms", "rate", "throughput")} if same and usual else {}
+    told = _half_loaded(entry, slo)
+    if same and usual:
+        told |= {name: known for name in ("p50_ms", "p99_ms", "rate", "throughput") if (known := getattr(same, name))}
     return Row(
         model=entry["model"], sha256=sha256, runtime=entry["runtime"], device=entry["device"],
         threads=entry["threads"], workers=entry["workers"], capacity=bracket_of(entry),
@@ -115,14 +118,26 @@ def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row]) -> Row:
     )
 
 
-def _decision(result: Result) -> Decision | None:
-    found = result["decision"]
-    if not found["recommended"]:
-        return None
-    wish = result["wish"]
+def _half_loaded(entry: Result, slo: str) -> dict[str, Any]:
+    """What a weighing itself says of latency: its objective's percentile at half of the capacity, where that is p99."""
+    half = next((part["rate"] for part in entry["parts"] if part["label"] == "half of capacity"), None)
+    point = next((point for point in entry["curve"] if point["rate"] == half), None)
+    if point is None or not slo.startswith("p99="):
+        return {}
+    low, high = point["interval_us"] or (None, None)
+    return {"rate": half, "p99_ms": Figure(
+        value=round(point["percentile_us"] / 1000, 4),
+        interval=(round(low / 1000, 4), round(high / 1000, 4)) if low is not None else None,
+    )}
+
+
+def _decision(result: Result) -> Decision:
+    found, wish = result["decision"], result["wish"]
     return Decision(
+        dataset=", ".join(sorted({split["dataset"] for split in result["datasets"].values()})),
         recommended=next(each["model"] for each in result["configurations"] if each["id"] == found["recommended"]),
         sentence=found["sentence"], because=found["because"], command=found["command"],
+        trades=trades(result["configurations"], wish),
         objective=wish["objective_text"], min_accuracy=wish["min_accuracy"], rate=wish["rate"],
     )
 

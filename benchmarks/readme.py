@@ -21,6 +21,7 @@ from benchmarks.crosscheck.result import PUBLISHED as CHECKED
 from benchmarks.crosscheck.result import sentences as crosscheck_sentences
 from benchmarks.decision.pictures import PICTURES
 from benchmarks.decision.publish import PUBLISHED, published
+from benchmarks.decision.trades import trades
 from benchmarks.decision.words import short_table
 from benchmarks.devices.result import PUBLISHED as DEVICES
 from benchmarks.devices.words import table as devices_table
@@ -106,8 +107,9 @@ def decision() -> str:
     for machine, result in decisions().items():
         about = ", ".join(sorted({split["dataset"] for split in result["datasets"].values()}))
         found = result["decision"]
+        beside = "\n".join(f"- or {trade}" for trade in trades(result["configurations"], result["wish"]))
         parts += [f"On {about}, {cpu_name(result['machine'])}: **{found['sentence']}**",
-                  f"```sh\n{found['command']}\n```", short_table(result),
+                  f"```sh\n{found['command']}\n```", *([beside] if beside else []), short_table(result),
                   f"![Accuracy against capacity](docs/pictures/{machine}-accuracy-capacity.svg)"]
     return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
 

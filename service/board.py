@@ -56,9 +56,11 @@ class Row(_Part):
 class Decision(_Part):
     """What a weighing recommended, in its own words."""
 
+    dataset: str = Field(default="", description="whose images were sent")
     recommended: str
     sentence: str
     because: list[str]
+    trades: list[str] = Field(default=[], description="what else fits: more accurate for more, or cheaper for less")
     command: str
     objective: str
     min_accuracy: float
@@ -75,7 +77,7 @@ class Board(_Part):
     commit: str | None = None
     command: list[str]
     rows: list[Row]
-    decision: Decision | None = None
+    decisions: list[Decision] = Field(default=[], description="one per data set")
 
 
 class BoardFile(_Part):

@@ -34,7 +34,7 @@ def add_to(commands: Any) -> None:
     add.add_argument("--rate", required=True, type=positive, help="requests per second that you expect")
     add.add_argument("--objective", choices=OBJECTIVES, default="cost",
                      help="cost: fewest core-seconds per prediction (default); energy: fewest joules at the expected "
-                          "rate; headroom: highest capacity")
+                          "rate; headroom: highest capacity; accuracy: the most accurate that bears the rate")
     add.add_argument("--price-per-hour", type=positive, metavar="P", help="of one core; shows money per million")
     add_common(add)
     matrix = add.add_argument_group("the matrix", "the default is short: what an axis leaves out is told in the report")
@@ -61,7 +61,7 @@ def decide(options: argparse.Namespace, console: Console) -> int:
     """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured."""
     wish = _wish(options)
     if wish.objective == "energy" and (why := unknown_energy()):
-        raise NothingToWeighError(f"--objective energy: {why}; choose cost or headroom, or a machine that tells its "
+        raise NothingToWeighError(f"--objective energy: {why}; choose another one, or a machine that tells its "
                                   "energy")
     machine = fingerprint()
     contenders = with_images(

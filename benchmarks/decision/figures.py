@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmarks.capacity.slo import Slo
-from benchmarks.decision.verdict import bracket_of
+from benchmarks.decision.verdict import accuracy_interval, bracket_of, known_accuracy, top1
 from benchmarks.report.figures import SYMBOLS, colour, drawn
 from benchmarks.report.markup import Markup
 
@@ -21,7 +21,7 @@ TOO_SLOW = "rgba(192,54,44,.75)"
 def accuracy_against_capacity(result: Result) -> Markup | None:
     """Up and to the right is better. Boxes of the wish: right of the dashed line and above it is good enough."""
     shown = [(position, entry) for position, entry in enumerate(result["configurations"])
-             if bracket_of(entry) and (entry["card_accuracy"] or entry["accuracy"])]
+             if bracket_of(entry) and known_accuracy(entry)]
     if not shown:
         return None
     wish, figure = result["wish"], go.Figure()
@@ -130,5 +130,5 @@ def middle_of(entry: Entry) -> float:
 
 def accuracy_of(entry: Entry) -> tuple[float, float, float]:
     """Percent, with its 95 % interval."""
-    known = entry["card_accuracy"] or entry["accuracy"]
-    return 100 * known["top1"], 100 * known["interval"][0], 100 * known["interval"][1]
+    low, high = accuracy_interval(entry)
+    return 100 * top1(entry), 100 * low, 100 * high

@@ -24,6 +24,9 @@ from benchmarks.machine.fingerprint import differences
 from service.card import CARD_FILE, ModelCard, write_atomically
 
 
+RECONSIDERED = ("objective", "price_per_hour")  # of a wish: what decides, and not what is measured
+
+
 class DecisionFolder:
     """The folder of one decision."""
 
@@ -96,17 +99,23 @@ def open_folder(
     folder: Path, wish: Wish, configurations: Mapping[Configuration, str | None], contenders: list[Contender],
     **facts: Any,
 ) -> DecisionFolder:
-    """A new decision in `folder`, or the one that is there if it asks for the same on the same machine."""
+    """A new decision in `folder`, or the one that is there if it asks for the same on the same machine.
+
+    With another objective or price the measurements that are there are decided upon anew.
+    """
     listed = [{"is": asdict(one), "unavailable": why} for one, why in configurations.items()]
     hashes = {c.id: {file.format: file.sha256 for file in c.card.files} for c in contenders}
     wanted = json.loads(json.dumps({"wish": asdict(wish), "configurations": listed, "files": hashes, **facts}))
     if (folder / "weigh.json").exists():
         known = DecisionFolder(folder)
-        if changed := [key for key in ("wish", "configurations", "files") if known.facts[key] != wanted[key]]:
+        before, now = _to_measure(known.facts), _to_measure(wanted)
+        if changed := [key for key, value in now.items() if before[key] != value]:
             raise RunError(f"{folder} was begun with other {' and '.join(changed)}; give the same to continue it, or "
                            "choose another --output")
         if moved := differences(known.facts["machine"], wanted["machine"]):
             raise RunError(f"{folder} was begun on another machine ({'; '.join(moved)}); choose another --output")
+        if known.facts["wish"] != wanted["wish"]:
+            known.note(wish=wanted["wish"], command=wanted["command"])
         return known
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -118,3 +127,9 @@ def open_folder(
         (folder / "configurations" / one.id).mkdir(parents=True)
     write_atomically(folder / "weigh.json", json.dumps({"schema_version": 1, **wanted}, indent=2).encode() + b"\n")
     return DecisionFolder(folder)
+
+
+def _to_measure(facts: dict[str, Any]) -> dict[str, Any]:
+    """What of a decision's facts its measurements depend on."""
+    wish = {key: value for key, value in facts["wish"].items() if key not in RECONSIDERED}
+    return {"wish": wish, "configurations": facts["configurations"], "files": facts["files"]}

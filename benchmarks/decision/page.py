@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.decision import figures
-from benchmarks.decision.verdict import shown_bracket
+from benchmarks.decision.trades import trades
+from benchmarks.decision.verdict import known_accuracy, shown_bracket
 from benchmarks.decision.words import MARK, RULE, cells, cost_title
 from benchmarks.report import evidence
 from benchmarks.report.figures import colour
@@ -42,6 +43,7 @@ def answer(result: Result) -> Markup:
     """What to deploy, and the command that serves it."""
     decision, wish = result["decision"], result["wish"]
     best = next((entry for entry in result["configurations"] if entry["id"] == decision["recommended"]), None)
+    beside = trades(result["configurations"], wish)
     return join([
         _banner(result), el("p", "Deploy" if best else "No answer", class_="kicker"),
         el("p", best["label"], class_="winner") if best else None,
@@ -52,6 +54,8 @@ def answer(result: Result) -> Markup:
         el("h3", "Why not another one" if best else "Why") if decision["because"] else None,
         el("ul", *(el("li", reason) for reason in decision["because"])) if decision["because"] else None,
         *(el("p", el("b", "But: "), caveat, ".") for caveat in decision["caveats"]),
+        el("h3", "What else would do") if beside else None,
+        el("ul", *(el("li", trade, ".") for trade in beside)) if beside else None,
         el("p", _held(best), class_="soft") if best else None,
     ])
 
@@ -240,8 +244,7 @@ def _banner(result: Result) -> Markup | None:
 
 def _cards(best: dict[str, Any], wish: dict[str, Any]) -> Markup:
     """The three figures the sentence rests on."""
-    accuracy = best["card_accuracy"] or best["accuracy"]
-    cost = best["cost"]
+    accuracy, cost = known_accuracy(best) or {}, best["cost"]
     money = (f"{cost['money']:.3g}", f"per million, at {wish['price_per_hour']:g} per core-hour") \
         if cost["money"] is not None else (f"{cost['core_seconds']:,.0f} s", "of one core per million predictions")
     if wish["objective"] == "energy":

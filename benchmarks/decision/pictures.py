@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.capacity.slo import Slo
 from benchmarks.decision.figures import accuracy_of, frontier, middle_of, short_name, typical
-from benchmarks.decision.verdict import bracket_of
+from benchmarks.decision.verdict import bracket_of, known_accuracy
 from benchmarks.report.figures import colour
 from benchmarks.report.svg import Axis, Chart
 
@@ -16,7 +16,7 @@ Result = dict[str, Any]
 def accuracy_capacity(result: Result) -> str | None:
     """Up and to the right is better; None where no capacity is known."""
     shown = [(position, entry) for position, entry in enumerate(result["configurations"])
-             if bracket_of(entry) and (entry["card_accuracy"] or entry["accuracy"])]
+             if bracket_of(entry) and known_accuracy(entry)]
     if not shown:
         return None
     wish = result["wish"]

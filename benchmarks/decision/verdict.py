@@ -1,7 +1,8 @@
 """From what was measured of each configuration to a decision: one recommendation, and a reason for every other.
 
-A pure function of the entries in a result (see `benchmarks.decision.result`). Where the brackets of two capacities
-overlap, nobody knows which is higher: that is a tie, and the more accurate one is preferred, openly.
+A pure function of the entries in a result (see `benchmarks.decision.result`). Where the intervals of what decides overlap,
+nobody knows which is better: that is a tie, and the more accurate one is preferred, openly; where accuracy itself
+decides, the one that costs less.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
     eligible = [entry for entry in entries if not entry["reasons"]]
     best = max(eligible, key=lambda entry: score(entry, wish)[0], default=None)
     tied = [entry for entry in eligible if best and overlap(score(entry, wish), score(best, wish))]
-    tied.sort(key=lambda entry: (-_top1(entry), entry["cores"], entry["id"]))
+    if wish["objective"] == "accuracy":
+        tied.sort(key=lambda entry: (-score(entry, wish | {"objective": "cost"})[0], entry["id"]))
+    else:
+        tied.sort(key=lambda entry: (-top1(entry), entry["cores"], entry["id"]))
     others = sorted((entry for entry in eligible if entry not in tied), key=lambda entry: -score(entry, wish)[0])
     losers = sorted((entry for entry in entries if entry["reasons"]), key=lambda entry: -_capacity(entry))
     ranked = [*tied, *others, *losers]
@@ -88,7 +92,9 @@ def energy(entry: Entry) -> Interval | None:
 
 
 def score(entry: Entry, wish: dict[str, Any]) -> Interval:
-    """The bracket of what is to be large: requests per second, or per core-second or joule where those count."""
+    """The interval of what is to be large: requests per second, or per core-second or joule, or accuracy."""
+    if wish["objective"] == "accuracy":
+        return accuracy_interval(entry)
     if wish["objective"] == "energy":
         least, most = energy(entry) or (float("inf"), float("inf"))
         return 1 / most, 1 / least
@@ -131,6 +137,19 @@ def shown_bracket(capacity: dict[str, Any]) -> str:
     return f"{low:,.0f} to {high:,.0f}/s" if high else f"at least {low:,.0f}/s"
 
 
+def known_accuracy(entry: Entry) -> dict[str, Any] | None:
+    """`{top1, interval, n}` on the whole split by the card, or else under load; None where nothing tells it."""
+    card, load = entry["card_accuracy"], entry["accuracy"]
+    known: dict[str, Any] | None = card or (load if load and load["n"] else None)
+    return known
+
+
+def accuracy_interval(entry: Entry) -> Interval:
+    """With 95 % confidence; nothing is known of what has never been scored."""
+    low, high = (known_accuracy(entry) or {}).get("interval") or (0.0, 1.0)
+    return low, high
+
+
 def percent(accuracy: dict[str, Any]) -> str:
     """`92.10 % [91.55, 92.61]`."""
     low, high = accuracy["interval"]
@@ -138,9 +157,8 @@ def percent(accuracy: dict[str, Any]) -> str:
 
 
 def _accuracy(entry: Entry, wish: dict[str, Any]) -> list[str]:
-    card, load = entry["card_accuracy"], entry["accuracy"]
+    card, load, known = entry["card_accuracy"], entry["accuracy"], known_accuracy(entry)
     floor, found = wish["min_accuracy"], []
-    known = card or (load if load and load["n"] else None)
     if known and known["top1"] < floor:
         found.append(f"accuracy {percent(known)} is below {100 * floor:g} %")
     elif known is None and entry["capacity"]:
@@ -158,13 +176,15 @@ def _sentence(tied: list[Entry], losers: list[Entry], wish: dict[str, Any]) -> s
         return (f"Nothing that was tried keeps {wish['objective_text']} at {wish['rate']:g} requests/s "
                 f"with an accuracy of {100 * wish['min_accuracy']:g} %.{closest}")
     best = tied[0]
-    accuracy = best["card_accuracy"] or best["accuracy"]
+    accuracy = known_accuracy(best) or {}
     said = (f"Deploy {best['label']}: {100 * accuracy['top1']:.2f} % accurate, and it bears "
             f"{shown_bracket(best['capacity'])} with {wish['objective_text']}, {best['headroom'][0]:.1f} times the "
             f"{wish['rate']:g}/s that you expect.")
     if len(tied) > 1:
         rest = listed([entry["label"] for entry in tied[1:]])
-        said += f" A tie with {rest}: their capacities overlap, and this one is preferred for its accuracy."
+        said += (f" A tie with {rest}: their accuracies overlap, and this one is preferred as the cheapest."
+                 if wish["objective"] == "accuracy" else
+                 f" A tie with {rest}: their capacities overlap, and this one is preferred for its accuracy.")
     return said
 
 
@@ -172,11 +192,14 @@ def _because(tied: list[Entry], others: list[Entry], losers: list[Entry], wish: 
     """Why not another one: what the next best lacks, and what the rest fail at."""
     found = []
     aim = {"cost": "needs the fewest core-seconds per prediction", "energy": "takes the least energy per prediction",
-           "headroom": "bears the highest rate"}[wish["objective"]]
+           "headroom": "bears the highest rate", "accuracy": "is the most accurate, as far as can be told",
+           }[wish["objective"]]
     fitting = len(tied) + len(others)
     if others:
         worse = score(tied[0], wish)[0] / max(score(others[0], wish)[0], 1e-12)
-        lacks = f"bears {1 / worse:.0%} of that" if wish["objective"] == "headroom" else f"{worse:.2f} times as much"
+        lacks = {"headroom": f"bears {1 / worse:.0%} of that",
+                 "accuracy": f"{100 * (top1(tied[0]) - top1(others[0])):.2f} points less",
+                 }.get(wish["objective"], f"{worse:.2f} times as much")
         found.append(f"Of {fitting} that fit, it {aim}; the next, {others[0]['label']}: {lacks}.")
     elif len(tied) == 1:
         found.append("No other one fits.")
@@ -196,7 +219,7 @@ def _kind(reason: str) -> str:
 def _caveats(best: Entry, wish: dict[str, Any]) -> list[str]:
     """What whoever deploys the winner should know."""
     found = []
-    accuracy = best["card_accuracy"] or best["accuracy"]
+    accuracy = known_accuracy(best) or {}
     if accuracy["interval"][0] < wish["min_accuracy"]:
         found.append(f"its accuracy {percent(accuracy)} may still be below {100 * wish['min_accuracy']:g} %")
     if best["capacity"]["bound_by"] == "generator":
@@ -217,9 +240,10 @@ def _blamed(capacity: dict[str, Any]) -> str:
     return f" (INVALID, the generator is to blame: {capacity['blame']})" if capacity["blame"] else ""
 
 
-def _top1(entry: Entry) -> float:
-    accuracy = entry["card_accuracy"] or entry["accuracy"]
-    return float(accuracy["top1"]) if accuracy else 0.0
+def top1(entry: Entry) -> float:
+    """The share of right answers; 0 where nothing tells it."""
+    known = known_accuracy(entry)
+    return float(known["top1"]) if known else 0.0
 
 
 def _capacity(entry: Entry) -> float:

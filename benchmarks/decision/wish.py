@@ -9,7 +9,7 @@ from benchmarks.capacity.probe import FULL, QUICK, Effort
 from benchmarks.capacity.slo import Slo
 from service.settings import Settings
 
-Objective = Literal["cost", "energy", "headroom"]
+Objective = Literal["cost", "energy", "headroom", "accuracy"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 DEFAULTS = Settings.read({})
 USUAL = f"{DEFAULTS.max_batch}:{DEFAULTS.max_wait_ms:g}"  # how the service batches when nothing is said
@@ -23,7 +23,8 @@ class Wish:
     slo: str                              # "p99=20ms"
     min_accuracy: float                   # 0 to 1
     rate: float                           # requests per second that are expected
-    # cost: fewest core-seconds per prediction; energy: fewest joules, at the expected rate; headroom: highest capacity
+    # cost: fewest core-seconds per prediction; energy: fewest joules, at the expected rate; headroom: highest capacity;
+    # accuracy: the most accurate that bears the rate
     objective: Objective = "cost"
     price_per_hour: float | None = None   # of one core, in whatever currency
     models: tuple[str, ...] = ("*",)

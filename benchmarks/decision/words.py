@@ -7,13 +7,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.decision.verdict import percent, shown_bracket
+from benchmarks.decision.trades import trades
+from benchmarks.decision.verdict import known_accuracy, percent, shown_bracket
 from benchmarks.machine.fingerprint import cpu_and_cores
 from benchmarks.report.numbers import MISSING, milliseconds
 
 Result = dict[str, Any]
 Entry = dict[str, Any]
 MARK = {"recommended": "**deploy**", "tie": "tie", "fits": "fits", "rejected": "no"}
+MANY = 5  # rows that are folded away
 RULE = ("Capacity is the highest Poisson rate that keeps the objective, as a bracket of a rate that passed and one "
         "that failed, by MLPerf's early-stopping rule at 99 % confidence; this is no MLPerf result. Failures, timeouts "
         "and drops count as missed.")
@@ -27,6 +29,8 @@ def markdown(result: Result) -> str:
         lines += ["```sh", decision["command"], "```", ""]
     lines += [f"- {reason}" for reason in decision["because"]] + ([""] if decision["because"] else [])
     lines += [f"- but {caveat}" for caveat in decision["caveats"]] + ([""] if decision["caveats"] else [])
+    beside = trades(result["configurations"], wish)
+    lines += [f"- or {trade}" for trade in beside] + ([""] if beside else [])
     head = ["", "Configuration", "Accuracy", f"Capacity, {wish['objective_text']}", f"p99 at {wish['rate']:g}/s",
             "Headroom", cost_title(wish), "Why not"]
     lines += ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---:|---|"]
@@ -43,19 +47,30 @@ def markdown(result: Result) -> str:
 
 
 def short_table(result: Result) -> str:
-    """Every configuration in a few columns, and where it was measured: for a README."""
+    """Every configuration in a few columns, and where it was measured: for a README. Many dominated ones are folded."""
     wish = result["wish"]
     head = ["", "Configuration", "Accuracy", "Capacity, requests/s",
             f"{wish['slo'].split('=')[0]} at {wish['rate']:g}/s", cost_title(wish), "Why not"]
-    lines = ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---|"]
+    shown, folded = list[str](), list[str]()
     for entry in result["configurations"]:
         label, accuracy, capacity, at_rate, _, cost, reasons = cells(entry, wish)
-        lines.append("| " + " | ".join([MARK[entry["verdict"]], label, accuracy.split(" [")[0],
-                                        capacity.removesuffix("/s"), at_rate, cost, reasons]) + " |")
+        row = "| " + " | ".join([MARK[entry["verdict"]], label, accuracy.split(" [")[0], capacity.removesuffix("/s"),
+                                 at_rate, cost, reasons]) + " |"
+        (folded if entry["dominated"] else shown).append(row)
+    if len(folded) < MANY:
+        shown, folded = [*shown, *folded], []
+    lines = [*_table(head, shown)]
+    if folded:
+        lines += ["", f"<details><summary>{len(folded)} that another one dominates</summary>", "",
+                  *_table(head, folded), "", "</details>"]
     machine = result["machine"]
     place = (f"Measured on {result['created'][:10]} on {cpu_and_cores(machine)} "
              f"({result['cores']}), commit {machine['commit']}: `{result['command']}`. {RULE}")
     return "\n".join([*lines, "", place])
+
+
+def _table(head: list[str], rows: list[str]) -> list[str]:
+    return ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---|", *rows]
 
 
 def show(result: Result, console: Console) -> None:
@@ -69,6 +84,8 @@ def show(result: Result, console: Console) -> None:
         console.print(f"[dim]why:[/] {reason}", soft_wrap=True)
     for caveat in decision["caveats"]:
         console.print(f"[yellow]but:[/] {caveat}", soft_wrap=True)
+    for trade in trades(result["configurations"], wish):
+        console.print(f"[cyan]or:[/] {trade}", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
     table.add_column("Configuration", style="bold")
@@ -91,11 +108,11 @@ def show(result: Result, console: Console) -> None:
 
 def cells(entry: Entry, wish: dict[str, Any]) -> list[str]:
     """Label, accuracy, capacity, the tail at the expected rate, headroom, cost, reasons."""
-    accuracy = entry["card_accuracy"] or entry["accuracy"]
+    accuracy = known_accuracy(entry)
     at_rate, headroom = entry["at_rate"], entry["headroom"]
     return [
         entry["label"],
-        percent(accuracy) if accuracy and accuracy["top1"] is not None else MISSING,
+        percent(accuracy) if accuracy else MISSING,
         shown_bracket(entry["capacity"]) if entry["capacity"] else MISSING,
         f"{milliseconds(at_rate['percentile_us'])} ms" if at_rate else MISSING,
         f"{headroom[0]:.2f} ×" if headroom else MISSING,

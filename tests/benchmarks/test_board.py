@@ -54,8 +54,37 @@ def test_a_load_that_is_not_valid_is_left_out() -> None:
 
     rows = [row for each in board.boards(results).boards for row in each.rows]
 
-    assert {row.p99_ms for row in rows} == {None}
+    assert {row.p50_ms for row in rows} == {None}
     assert {row.throughput for row in rows} == {None}
+
+
+def test_a_machine_that_only_weighed_has_the_latency_of_that_at_half_of_the_capacity() -> None:
+    results = [result for result in board.committed() if "configurations" in result]
+
+    rows = {(each.machine, row.sha256): row for each in board.boards(results).boards for row in each.rows}
+
+    shown = 0
+    for result in results:
+        for entry in result["configurations"]:
+            row = rows[cpu_and_cores(result["machine"]), entry["artifact"]["sha256"]]
+            assert (row.p99_ms is not None) == bool(entry["parts"])
+            if row.p99_ms and row.rate and row.capacity:
+                assert row.p99_ms.interval is not None
+                assert row.rate == pytest.approx(row.capacity[0] / 2, rel=0.2)
+                shown += 1
+    assert shown
+
+
+def test_every_decision_of_a_machine_is_there_with_what_else_would_do(file: BoardFile) -> None:
+    told = {(each.machine, found.dataset): found for each in file.boards for found in each.decisions}
+
+    results = [json.loads(path.read_bytes()) for path in PUBLISHED.glob("*.json")]
+    assert len(told) == len(results)
+    for result in results:
+        (dataset,) = {split["dataset"] for split in result["datasets"].values()}
+        found = told[cpu_and_cores(result["machine"]), dataset]
+        assert found.sentence == result["decision"]["sentence"]
+        assert all("times the cost" in trade for trade in found.trades)
 
 
 def test_of_runs_on_this_machine_the_newest_valid_ones_count(tmp_path: Path) -> None:
@@ -72,7 +101,7 @@ def test_of_runs_on_this_machine_the_newest_valid_ones_count(tmp_path: Path) -> 
     assert board.main(["--runs", str(tmp_path / "runs"), "--output", str(output)]) == 0
     (found,) = BoardFile.model_validate_json(output.read_bytes()).boards
     assert found.measured == "2026-01-02"
-    assert found.decision is None
+    assert found.decisions == []
 
 
 def test_where_nothing_was_measured_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

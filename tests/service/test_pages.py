@@ -98,8 +98,8 @@ def board(models: Path) -> Iterator[None]:
                    capacity=capacity)
 
     decision = Decision(recommended="toy@1", sentence="Deploy toy.", because=["It bears most."], command="make serve",
-                        objective="p99 ≤ 20 ms", min_accuracy=0.5, rate=100)
-    found = Board(machine="a machine", measured="2026-01-01", command=[], decision=decision,
+                        objective="p99 ≤ 20 ms", min_accuracy=0.5, rate=100, dataset="toy", trades=["wide@1: slower"])
+    found = Board(machine="a machine", measured="2026-01-01", command=[], decisions=[decision],
                   rows=[row(1, 8, (1000, 1100)), row(2, 2, (500, 550))])
     (models / FILE).write_text(BoardFile(boards=[found]).model_dump_json())
     yield
@@ -215,6 +215,7 @@ def test_the_snippet_names_this_server_and_another_language(opened: Open, server
 def test_the_sliders_move_the_recommendation_and_columns_sort(opened: Open, board: None) -> None:
     with opened("reports") as page:
         page.locator(".sentence", has_text="Deploy toy.").wait_for()
+        assert page.locator(".decision li").all_inner_texts() == ["It bears most.", "Or wide@1: slower."]
         sound(page)
         with_scores(page)
         page.goto(f"{page.url.partition('#')[0]}#leaderboard")

@@ -35,7 +35,7 @@ export async function start() {
     picture = null;
     if (shown.length) {
       bounds(shown);
-      const { decision } = chosen, [low, high] = scales.floor;
+      const [low, high] = scales.floor, decision = chosen.decisions.find((each) => !each.dataset || each.dataset === shown[0].data);
       if (decision) $("floor").value = String(Math.round(100 * (Math.max(low, decision.min_accuracy) - low) / (high - low)));
       picture = await pareto($("pareto"), shown);
     }
@@ -120,6 +120,15 @@ function recommended(fits) {
   return pool.filter((each) => rate(each)[1] >= rate(top)[0]).reduce((best, each) => (!best || each.accuracy > best.accuracy ? each : best), null);
 }
 
+const bears = (each) => each.row.capacity?.[0] ?? 0;
+
+/** What surely is more accurate than `best`, one above the other, each with the most capacity. */
+function steps(fits, best) {
+  const kept = [best];
+  for (const each of [...fits].sort((one, other) => bears(other) - bears(one))) if (each.low > kept.at(-1).high) kept.push(each);
+  return kept.slice(1);
+}
+
 function advice(fits, best, count) {
   if (!count) return [h("p", {}, "No model of this data set was measured under load yet.")];
   if (!best) return [h("p", { class: "none" }, "Nothing measured is that accurate and that quick."), h("p", {}, "Move a slider.")];
@@ -129,11 +138,10 @@ function advice(fits, best, count) {
     h("p", {}, `${percent(best.accuracy)} accurate, p99 ${ms(best.row.p99_ms.value)}`,
       best.row.capacity ? `, bears ${whole(best.row.capacity[0])} requests/s.` : "."),
   ];
-  const rival = fits.filter((each) => each.accuracy > best.accuracy).sort((one, other) => other.accuracy - one.accuracy)[0];
-  if (rival) {
-    const points = (100 * (rival.accuracy - best.accuracy)).toFixed(2);
-    const ratio = rival.row.capacity && best.row.capacity ? ` for ${(100 * rival.row.capacity[0] / best.row.capacity[0]).toFixed(0)} % of the capacity` : "";
-    told.push(h("p", { class: "soft" }, `${rival.id} is ${points} points more accurate${ratio}.`));
+  for (const each of steps(fits, best)) {
+    const points = (100 * (each.accuracy - best.accuracy)).toFixed(2);
+    const ratio = bears(best) ? ` for ${(100 * bears(each) / bears(best)).toFixed(0)} % of the capacity` : "";
+    told.push(h("p", { class: "soft" }, `${each.id} is ${points} points more accurate${ratio}.`));
   }
   return told;
 }

@@ -8,8 +8,8 @@ const NAMES = { weighing: "Weighing", comparison: "Comparison", training: "Train
 
 export async function start() {
   const [board, { reports }, found] = await Promise.all([json("/leaderboard"), json("/reports"), models()]);
-  const decided = board.boards.filter((each) => each.decision);
-  $("decisions").replaceChildren(...decided.map(decision));
+  const decided = board.boards.flatMap((each) => each.decisions.map((found) => decision(each, found)));
+  $("decisions").replaceChildren(...decided);
   if (!decided.length) $("decisions").append(h("p", { class: "notice" }, "No weighing was published yet: ", h("code", {}, "python -m benchmarks weigh"), " decides between models."));
 
   $("files").hidden = !reports.length;
@@ -27,12 +27,11 @@ export async function start() {
 const failed = (error) => $("reports-problem").replaceChildren(trouble(error));
 let opened = null;
 
-function decision(board) {
-  const { decision: found } = board;
+function decision(board, found) {
   return h("article", { class: "panel decision" },
-    h("p", { class: "soft small" }, `Weighed on ${board.machine}, ${board.measured}: ${found.objective}, accuracy at least ${percent(found.min_accuracy, 0)}, ${whole(found.rate)} requests/s expected`),
+    h("p", { class: "soft small" }, `Weighed on ${board.machine}${found.dataset ? ` with ${found.dataset}` : ""}, ${board.measured}: ${found.objective}, accuracy at least ${percent(found.min_accuracy, 0)}, ${whole(found.rate)} requests/s expected`),
     h("p", { class: "sentence" }, found.sentence),
-    h("ul", {}, found.because.map((each) => h("li", {}, each))),
+    h("ul", {}, found.because.map((each) => h("li", {}, each)), found.trades.map((each) => h("li", {}, `Or ${each}.`))),
     h("pre", { tabindex: "0", "aria-label": "Command" }, h("code", {}, found.command)));
 }
 

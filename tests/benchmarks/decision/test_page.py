@@ -17,6 +17,7 @@ from benchmarks.decision.page import write_page
 from benchmarks.decision.pictures import accuracy_capacity, tail_rate
 from benchmarks.decision.publish import publish, published
 from benchmarks.decision.verdict import decide
+from benchmarks.decision.words import short_table
 from benchmarks.machine.fingerprint import fingerprint
 
 WISH = {"slo": "p99=20ms", "objective_text": "p99 ≤ 20 ms", "min_accuracy": 0.85, "rate": 200.0, "objective": "cost",
@@ -82,6 +83,21 @@ def test_what_speaks_against_each_other_one_is_told_beside_the_recommendation(re
     assert rest == [
         "slow, onnxruntime, 1 thread: too little capacity.", "rough, onnxruntime, 1 thread: not accurate enough.",
     ]
+
+
+def test_many_that_are_dominated_are_folded_away_in_a_document(result: dict[str, Any]) -> None:
+    few = short_table(result)
+    loser = result["configurations"][-1]
+    result["configurations"] += [loser | {"label": f"loser {n}", "dominated": "dominated: fast is better"}
+                                 for n in range(6)]
+
+    many = short_table(result)
+
+    assert "<details>" not in few
+    shown, _, folded = many.partition("<details><summary>6 that another one dominates</summary>\n\n|")
+    assert "rough" in shown
+    assert "loser" not in shown
+    assert folded.count("| no | loser") == 6
 
 
 @needs_browser

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.decision.screening import dominated_by
+from benchmarks.decision.trades import trades
 from benchmarks.decision.verdict import decide
 
 Entry = dict[str, Any]
@@ -169,3 +170,59 @@ def test_the_least_energy_wins_where_it_is_asked_for_and_the_passes_are_its_inte
     assert (found["recommended"], found["ties"], found["runner_up"]) == ("alike", ["thrifty"], "strong")
     assert entries[0]["cost"]["joules_interval"] == (900, 950)
     assert entries[3]["reasons"] == ["its energy is unknown: no RAPL counters"]
+
+
+def test_the_most_accurate_that_bears_the_rate_wins_where_accuracy_decides(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    entries = [one("quick", 0.91, 4000, 4200), one("good", 0.95, 400, 420), one("huge", 0.97, 30, 32)]
+
+    found = decide(entries, wish | {"objective": "accuracy"})
+
+    assert (found["recommended"], found["runner_up"]) == ("good", "quick")
+    assert found["because"][0] == "Of 2 that fit, it is the most accurate, as far as can be told; the next, quick: " \
+        "4.00 points less."
+    assert entries[2]["reasons"] == ["capacity 30 to 32/s is below 200/s"]
+
+
+def test_of_accuracies_that_overlap_the_cheapest_is_preferred_openly(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    entries = [one("exact", 0.951, 400, 420), one("cheap", 0.95, 800, 840), one("wide", 0.95, 1000, 1050, cores=2)]
+
+    found = decide(entries, wish | {"objective": "accuracy"})
+
+    assert (found["recommended"], found["ties"]) == ("cheap", ["wide", "exact"])
+    assert found["sentence"].endswith("A tie with wide and exact: their accuracies overlap, and this one is preferred "
+                                      "as the cheapest.")
+
+
+def test_more_accuracy_has_its_price_told_and_what_is_not_surely_more_is_left_out(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    entries = [one("quick", 0.91, 800, 840), one("good", 0.93, 400, 420), one("dear", 0.93, 250, 260),
+               one("hardly", 0.935, 300, 310), one("best", 0.96, 210, 220), one("slow", 0.99, 100, 105)]
+
+    decide(entries, wish)
+
+    assert trades(entries, wish) == ["good: 2.00 points more accurate for 2 times the cost",
+                                     "best: 5.00 points more accurate for 3.81 times the cost"]
+
+
+def test_less_accuracy_has_what_it_saves_told(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    entries = [one("quick", 0.91, 800, 840), one("good", 0.95, 400, 420), one("fair", 0.92, 590, 610)]
+    wish |= {"objective": "accuracy"}
+
+    decide(entries, wish)
+
+    assert trades(entries, wish) == ["fair: 3.00 points less accurate for 0.683 times the cost",
+                                     "quick: 4.00 points less accurate for 0.5 times the cost"]
+
+
+def test_where_nothing_fits_or_only_one_there_is_nothing_to_trade(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    for entries in ([one("slow", low=100, high=105)], [one("only")], [one("dark", capacity=None)]):
+        decide(entries, wish)
+
+        assert trades(entries, wish) == []

@@ -111,6 +111,18 @@ def test_another_wish_does_not_continue_it(decided: tuple, toys: Path, asked: Wi
         opened(toys, decided[0].folder, replace(asked, rate=11.0))
 
 
+def test_another_objective_decides_on_the_same_measurements(decided: tuple, toys: Path, asked: Wish) -> None:
+    folder, result, *_ = decided
+    by_accuracy = replace(asked, objective="accuracy")
+
+    again = finish(opened(toys, folder.folder, by_accuracy), Console(quiet=True))
+
+    assert again["wish"]["objective"] == "accuracy"
+    assert [entry["passes"] for entry in again["configurations"] if entry["passes"]]
+    assert "is the most accurate" in again["decision"]["because"][0] or again["decision"]["ties"]
+    assert finish(opened(toys, folder.folder, asked), Console(quiet=True))["decision"] == result["decision"]
+
+
 def test_everything_is_written_and_says_the_same_first(decided: tuple) -> None:
     folder, result, *_ = decided
     sentence = result["decision"]["sentence"]
