@@ -124,11 +124,9 @@ def _half_loaded(entry: Result, slo: str) -> dict[str, Any]:
     point = next((point for point in entry["curve"] if point["rate"] == half), None)
     if point is None or not slo.startswith("p99="):
         return {}
-    low, high = point["interval_us"] or (None, None)
-    return {"rate": half, "p99_ms": Figure(
-        value=round(point["percentile_us"] / 1000, 4),
-        interval=(round(low / 1000, 4), round(high / 1000, 4)) if low is not None else None,
-    )}
+    told = point["interval_us"]
+    interval = (round(told[0] / 1000, 4), round(told[1] / 1000, 4)) if told else None
+    return {"rate": half, "p99_ms": Figure(value=round(point["percentile_us"] / 1000, 4), interval=interval)}
 
 
 def _decision(result: Result) -> Decision:

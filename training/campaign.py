@@ -11,19 +11,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from training.datasets import MissingDataset
+from training.datasets import MissingDataset, load_split
 from training.engines import ENGINES
 from training.engines.local import processes_for
-from training.execution import Execution, is_small
+from training.execution import Execution, choose, is_small
 from training.loop import Task, Watcher, train
 from training.overview import Overview, Row
 from training.plan import How, plan
 from training.progress import Live, summary, watcher_for
 from training.runs import Run, RunError, open_run
+from training.teacher import ask_ahead
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Campaign:
                     left += len(wave)
                     continue
                 together = self._together(wave)
+                if together and self._how.engine == "local":
+                    self._ask_teachers(together)
                 left += self._run_together(together) if together else 0
                 alone = [task for task in wave if task not in together]
                 left += self._run_alone(alone, begun=begun or bool(together))
@@ -82,6 +86,22 @@ class Campaign:
             return []  # who counts threads wants this process
         shared = [task for task in tasks if self._how.jobs or is_small(task.recipe)]
         return shared if min(processes_for(self._how), len(shared)) > 1 else []
+
+    def _ask_teachers(self, tasks: list[Task]) -> None:
+        """Once per recipe, on all cores, before processes share them. Who cannot be asked is told by who trains."""
+        assert self._overview is not None
+        for task in {task.recipe.name: task for task in tasks if task.recipe.teacher}.values():
+            watcher = self._overview.watcher(task)
+            try:
+                execution = choose(task.recipe, device=self._how.device)
+                if execution.device != "cpu":  # a GPU answers in a second, and this process needs no part of it
+                    return
+                watcher.begin(task, execution, len(load_split(task.recipe.dataset, "train").labels), 0)
+                ask_ahead(task.recipe, execution, root=task.root, tell=partial(watcher.asking, task.recipe.teacher))
+            except (ValueError, MissingDataset, RunError):
+                continue
+            finally:
+                watcher.withdraw()
 
     def _run_together(self, tasks: list[Task]) -> int:
         """By an engine; returns how many are left when time is up."""

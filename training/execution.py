@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -20,6 +20,7 @@ from training.dropout import ByteDropout
 from training.graphed import OPTIMIZERS as GRAPHABLE
 from training.recipe import Recipe
 from training.winograd import Winograd
+from training.winograd.native import compiler
 
 # Networks whose time goes into convolutions or large products. Small MLPs gain nothing from bf16: measured slower.
 HEAVY = ("mixer", "cnn", "gated-cnn", "fastnet")
@@ -101,6 +102,13 @@ def choose(recipe: Recipe, *, device: str = "auto", threads: int | None = None) 
         threads=threads or usable_cores(),
         graphed=kind == "cuda" and can_be_graphed(recipe),
     )
+
+
+def answering(recipe: Recipe, *, device: str, threads: int) -> Execution:
+    """For a network that only answers, which nobody probes: the rules of thumb, and Winograd where it can be had."""
+    usual = choose(recipe, device=device, threads=threads)
+    wide = usual.device == "cpu" and usual.precision == "fp32" and recipe.architecture in CONVOLUTIONAL
+    return replace(usual, graphed=False, winograd=wide and compiler() is not None)
 
 
 def can_be_graphed(recipe: Recipe) -> bool:

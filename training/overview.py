@@ -44,6 +44,11 @@ class Overview:
         """A line above the bars."""
         self._progress.console.print(line, highlight=False)
 
+    def remark(self, line: str) -> None:
+        """What bars show by themselves, as a line where there are none."""
+        if not self._console.is_terminal:
+            self.say(line)
+
     def end(self, line: str) -> None:
         """A run has ended: count it and say how."""
         self._ended += 1
@@ -65,6 +70,7 @@ class Row:
         self._overview, self._progress = overview, progress
         self._epochs, self._images, self._done = task.recipe.epochs, 1, 0.0
         self._bar: TaskID | None = None
+        self._asking = False
 
     def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
         """Show the run, filled as far as it already is."""
@@ -74,7 +80,10 @@ class Row:
         self._move(epochs_done)
 
     def asking(self, teacher: str, done: int, total: int) -> None:
-        """Beside the bar, which stands still."""
+        """Beside the bar, which stands still; elsewhere than on a terminal once, in a line."""
+        if not self._asking:
+            self._asking = True
+            self._overview.remark(f"{teacher} answers {total:,} training images, once for all who learn from it")
         if self._bar is not None:
             self._progress.update(self._bar, facts=asked(teacher, done, total))
 

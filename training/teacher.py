@@ -31,7 +31,7 @@ from training.architectures import build_network
 from training.atomic import taking_turns, write_atomically
 from training.batches import to_input, to_planes
 from training.datasets import facts_of, load_split
-from training.execution import Execution
+from training.execution import Execution, answering
 from training.material import Material
 from training.places import cache_folder
 from training.published import Published, Unfit, check_fit, find_published
@@ -68,9 +68,8 @@ class Teacher:
 
     def ask(self, tell: Tell = lambda *_: None) -> Teacher:
         """Have every image answered, or remember what was answered before; `tell` hears how many are done."""
-        mirrored = any("flip" in name for name in self._student.augment)
         sha256 = self._material.sha256["train"]
-        logits = _asked(self._source, self._student.dataset, sha256, self._execution, mirrored=mirrored, tell=tell)
+        logits = _asked(self._source, self._student, sha256, self._execution, tell)
         self._logits = logits[self._material.trained_on].to(self._execution.torch_device)
         return self
 
@@ -78,6 +77,17 @@ class Teacher:
         """Logits (B, classes) for the images at `positions`."""
         assert self._logits is not None, "ask first"
         return self._logits[moved(positions, self._logits.device)]
+
+
+def ask_ahead(student: Recipe, execution: Execution, *, root: Path | None = None, tell: Tell = lambda *_: None) -> None:
+    """Have the best teacher of `student` answer every training image, on all threads of `execution`, for all its runs.
+
+    Of several processes that need the answers one would ask, on its share of the cores, and the others wait for it.
+    RunError and Unfit as for who trains.
+    """
+    source = find_teacher(student.teacher, student.dataset, root=root)
+    execution.apply()
+    _asked(source, student, load_split(student.dataset, "train").sha256, execution, tell)
 
 
 def find_teacher(
@@ -120,18 +130,22 @@ def _record(source: Run | Published) -> dict[str, object]:
     }
 
 
-def _asked(
-    source: Run | Published, dataset: str, sha256: str, execution: Execution, *, mirrored: bool, tell: Tell
-) -> Tensor:
-    """Logits for the whole train split, from the cache where somebody has asked already: float32 (N, classes)."""
+def _asked(source: Run | Published, student: Recipe, sha256: str, execution: Execution, tell: Tell) -> Tensor:
+    """Logits for the whole train split, from the cache where somebody has asked already: float32 (N, classes).
+
+    Of `execution` only device and threads count: how a teacher answers does not depend on who learns from it.
+    """
+    if isinstance(source, Run):
+        execution = answering(source.recipe, device=execution.device, threads=execution.threads)
     how = ["onnx", "cpu"] if isinstance(source, Published) else [execution.precision, execution.device]
+    mirrored = any("flip" in name for name in student.augment)
     asked = [_record(source)["weights_sha256"], sha256, *how, mirrored]
     path = cache_folder() / "teachers" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}.pt"
     with taking_turns(path):
         if path.is_file():
             kept: Tensor = torch.load(path, weights_only=True)
             return kept
-        images = load_split(dataset, "train").images
+        images = load_split(student.dataset, "train").images
         answer = _by_file(source, execution) if isinstance(source, Published) else _by_run(source, execution)
         found = []
         for start in range(0, len(images), PER_PASS):

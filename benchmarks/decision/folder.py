@@ -23,7 +23,6 @@ from benchmarks.load.stored import Load, read_load
 from benchmarks.machine.fingerprint import differences
 from service.card import CARD_FILE, ModelCard, write_atomically
 
-
 RECONSIDERED = ("objective", "price_per_hour")  # of a wish: what decides, and not what is measured
 
 

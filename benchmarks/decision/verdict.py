@@ -1,8 +1,8 @@
 """From what was measured of each configuration to a decision: one recommendation, and a reason for every other.
 
-A pure function of the entries in a result (see `benchmarks.decision.result`). Where the intervals of what decides overlap,
-nobody knows which is better: that is a tie, and the more accurate one is preferred, openly; where accuracy itself
-decides, the one that costs less.
+A pure function of the entries in a result (see `benchmarks.decision.result`). Where the intervals of what decides
+overlap, nobody knows which is better: that is a tie, and the more accurate one is preferred, openly; where accuracy
+itself decides, the one that costs less.
 """
 
 from __future__ import annotations

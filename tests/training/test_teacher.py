@@ -12,15 +12,18 @@ import pytest
 import torch
 from rich.console import Console
 
+from training import teacher as teachers
 from training.architectures import build_network
 from training.batches import to_input
-from training.campaign import _waves
+from training.campaign import Campaign, _waves
+from training.cpu import usable_cores
 from training.execution import Execution
 from training.loop import Task, train
 from training.material import Material
+from training.plan import How
 from training.progress import Lines, Silent
 from training.recipe import Recipe
-from training.runs import RunError, find_run
+from training.runs import Run, RunError, find_run
 from training.teacher import Teacher, with_teacher
 
 
@@ -106,6 +109,30 @@ def test_a_campaign_trains_teachers_first_whatever_the_order_of_the_names(recipe
     waves = [[task.recipe.name for task in wave] for wave in _waves(tasks)]
 
     assert waves == [["toy", "toy"], ["middle", "middle"], ["student", "student"]]
+
+
+def test_a_teacher_of_several_processes_is_asked_once_on_all_cores_before_they_begin(
+    pair: tuple[Recipe, Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, student = pair
+    asked: list[int] = []
+    by_run = teachers._by_run
+
+    def noted(run: Run, execution: Execution) -> object:
+        asked.append(execution.threads)
+        return by_run(run, execution)
+
+    monkeypatch.setattr(teachers, "_by_run", noted)
+    tasks = [Task(student, seed=seed) for seed in (0, 1)]
+    screen = io.StringIO()
+
+    outcome = Campaign(tasks, How(device="cpu", jobs=2, probe=False), Console(file=screen, width=200)).run()
+
+    assert (outcome.left, outcome.failures) == (0, 0)
+    assert asked == [usable_cores()]
+    assert f"{student.teacher} answers 600 training images, once for all who learn from it" in screen.getvalue()
+    results = [json.loads((task.folder / "result.json").read_text()) for task in tasks]
+    assert {result["sessions"][0]["teacher"]["recipe"] for result in results} == {student.teacher}
 
 
 def test_teachers_in_a_circle_are_told_and_not_waited_for(recipe: Recipe, tmp_path: Path) -> None:
