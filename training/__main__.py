@@ -50,7 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             wide = console if console.is_terminal else Console(width=200)  # nobody wraps what is piped
             wide.print(listing(variants=options.variants))
         elif options.show:
-            print("\n".join(shown(recipe) for recipe in select([options.show])))
+            for recipe in select([options.show]):
+                console.print(shown(recipe), markup=False, highlight=False)
         elif options.download:
             console.print(f"{options.download} is in {download(options.download)}")
         elif options.names == ["results"]:
