@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.publish import RESULTS
+from benchmarks.decision.merits import bracket_of
 from benchmarks.decision.publish import published
 from benchmarks.decision.trades import trades
-from benchmarks.decision.verdict import bracket_of
 from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import cpu_and_cores, slug
 from service.board import FILE, Board, BoardFile, Decision, Figure, Row

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 
 from benchmarks.comparison.contenders import Contender
+from benchmarks.decision.names import full_name
 from benchmarks.decision.wish import DEFAULTS, Wish, read_policy
 from benchmarks.machine.gpu import no_gpu
 from benchmarks.report.numbers import listed
@@ -72,13 +73,7 @@ class Configuration:
         return f"/predict?model={self.model}&top_k=1&runtime={self.runtime}"
 
     def __str__(self) -> str:
-        parts = [self.model.split("@")[0], self.runtime, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
-        parts += [f"{self.workers} workers"] if self.workers > 1 else []
-        parts += ["on CUDA"] if self.device == "cuda" else []
-        if not self.usual_policy:
-            parts.append("no batching" if self.max_batch == 1 else f"batches of {self.max_batch}"
-                         + (f" that wait {self.max_wait_ms:g} ms" if self.max_wait_ms else ""))
-        return ", ".join(parts)
+        return full_name(asdict(self) | {"usual_policy": self.usual_policy})
 
 
 def matrix(contenders: Sequence[Contender], wish: Wish, server_cores: int) -> dict[Configuration, str | None]:

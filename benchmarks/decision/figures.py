@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmarks.capacity.slo import Slo
-from benchmarks.decision.verdict import accuracy_interval, bracket_of, known_accuracy, top1
+from benchmarks.decision.merits import accuracy_interval, bracket_of, known_accuracy, top1
+from benchmarks.decision.names import short_names
 from benchmarks.report.figures import SYMBOLS, colour, drawn
 from benchmarks.report.markup import Markup
 
@@ -24,7 +25,7 @@ def accuracy_against_capacity(result: Result) -> Markup | None:
              if bracket_of(entry) and known_accuracy(entry)]
     if not shown:
         return None
-    wish, figure = result["wish"], go.Figure()
+    wish, figure, names = result["wish"], go.Figure(), short_names(result["configurations"])
     best = frontier([entry for _, entry in shown])
     figure.add_scatter(x=[middle_of(entry) for entry in best], y=[accuracy_of(entry)[0] for entry in best],
                        mode="lines", line={"color": "#8a94a3", "width": 1.5, "shape": "vh"}, name="best trade-offs",
@@ -34,7 +35,7 @@ def accuracy_against_capacity(result: Result) -> Markup | None:
         low, high = bracket_of(entry) or (0.0, 0.0)
         at, below, above = accuracy_of(entry)
         figure.add_scatter(
-            x=[middle_of(entry)], y=[at], mode="markers+text", text=[short_name(entry, result)], showlegend=False,
+            x=[middle_of(entry)], y=[at], mode="markers+text", text=[names[entry["id"]]], showlegend=False,
             textposition=f"{'top' if position % 2 == 0 else 'bottom'} "
                          f"{'left' if middle_of(entry) > 0.6 * rightmost else 'right'}", cliponaxis=False,
             error_x={"type": "data", "array": [high - middle_of(entry)], "arrayminus": [middle_of(entry) - low],
@@ -54,7 +55,7 @@ def accuracy_against_capacity(result: Result) -> Markup | None:
 
 def tail_against_rate(result: Result) -> Markup | None:
     """How the tail grows with the rate, and where it crosses the objective."""
-    wish, figure = result["wish"], go.Figure()
+    wish, figure, names = result["wish"], go.Figure(), short_names(result["configurations"])
     curves = [(position, entry) for position, entry in enumerate(result["configurations"]) if entry["curve"]]
     if not curves:
         return None
@@ -67,7 +68,7 @@ def tail_against_rate(result: Result) -> Markup | None:
         figure.add_scatter(x=[at for at, _ in line], y=[ms for _, ms in line], mode="lines", hoverinfo="skip",
                            line={"color": colour(position), "width": 2}, showlegend=False, legendgroup=entry["id"])
         figure.add_scatter(
-            x=x, y=y, mode="markers", name=short_name(entry, result), legendgroup=entry["id"], cliponaxis=False,
+            x=x, y=y, mode="markers", name=names[entry["id"]], legendgroup=entry["id"], cliponaxis=False,
             error_y={"type": "data", "array": [high / 1000 - at for (_, high), at in zip(bounds, y, strict=True)],
                      "arrayminus": [at - low / 1000 for (low, _), at in zip(bounds, y, strict=True)],
                      "thickness": 1, "width": 3},
@@ -106,20 +107,6 @@ def frontier(entries: list[Entry]) -> list[Entry]:
             best = accuracy_of(entry)[0]
             kept.append(entry)
     return kept[::-1]
-
-
-def short_name(entry: Entry, result: Result) -> str:
-    """The model's name, with what else tells the configurations apart."""
-    runtimes = {other["runtime"] for other in result["configurations"]}
-    cores = {(other["threads"], other["workers"]) for other in result["configurations"]}
-    devices = {other["device"] for other in result["configurations"]}
-    more = ([entry["runtime"]] if len(runtimes) > 1 else []) + (
-        [f"{entry['threads']}×{entry['workers']}"] if len(cores) > 1 else []) + (
-        [entry["device"]] if len(devices) > 1 else [])
-    if not entry["usual_policy"]:
-        wait = f" wait {entry['max_wait_ms']:g} ms" if entry["max_wait_ms"] else ""
-        more.append("no batching" if entry["max_batch"] == 1 else f"batch {entry['max_batch']}{wait}")
-    return " ".join([str(entry["name"]), *more])
 
 
 def middle_of(entry: Entry) -> float:

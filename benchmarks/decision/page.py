@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.decision import figures
+from benchmarks.decision.merits import known_accuracy, shown_bracket
+from benchmarks.decision.names import short_names
 from benchmarks.decision.trades import trades
-from benchmarks.decision.verdict import known_accuracy, shown_bracket
-from benchmarks.decision.words import MARK, RULE, cells, cost_title
+from benchmarks.decision.words import MARK, RULE, cells, configuration, cost_title
 from benchmarks.report import evidence
 from benchmarks.report.figures import colour
 from benchmarks.report.markup import Markup, el, join, table
@@ -83,16 +84,16 @@ def trade_off(result: Result) -> Markup | None:
 
 def ranking(result: Result) -> Markup:
     """Every configuration, and why it lost."""
-    wish = result["wish"]
-    head = ["", "Configuration", "Why not", "Accuracy, %", "Capacity, req/s",
+    wish, names = result["wish"], short_names(result["configurations"])
+    head = ["", configuration(result), "Why not", "Accuracy, %", "Capacity, req/s",
             join([f"{wish['slo'].split('=')[0]} at", el("br"), f"{wish['rate']:g}/s"]), "Headroom", cost_title(wish)]
     rows = []
     for position, entry in enumerate(result["configurations"]):
-        label, accuracy, capacity, at_rate, headroom, price, reasons = cells(entry, wish)
+        accuracy, capacity, at_rate, headroom, price, reasons = cells(entry, wish)
         mark = MARK[entry["verdict"]].strip("*")
         rows.append([
             el("span", mark, class_={"recommended": "best", "rejected": "invalid"}.get(entry["verdict"])),
-            join([el("span", class_="dot", style=f"background:{colour(position)}"), label]),
+            join([el("span", class_="dot", style=f"background:{colour(position)}"), names[entry["id"]]]),
             el("span", reasons or MISSING, class_="reason"), _accuracy(accuracy), capacity.removesuffix("/s"), at_rate,
             headroom, price])
     return join([el("h2", "Every configuration, best first"), table(head, rows, text_columns=3),

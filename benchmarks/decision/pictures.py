@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.capacity.slo import Slo
-from benchmarks.decision.figures import accuracy_of, frontier, middle_of, short_name, typical
-from benchmarks.decision.verdict import bracket_of, known_accuracy
+from benchmarks.decision.figures import accuracy_of, frontier, middle_of, typical
+from benchmarks.decision.merits import bracket_of, known_accuracy
+from benchmarks.decision.names import short_names
 from benchmarks.report.figures import colour
 from benchmarks.report.svg import Axis, Chart
 
@@ -19,7 +20,7 @@ def accuracy_capacity(result: Result) -> str | None:
              if bracket_of(entry) and known_accuracy(entry)]
     if not shown:
         return None
-    wish = result["wish"]
+    wish, names = result["wish"], short_names(result["configurations"])
     floor = 100 * wish["min_accuracy"]
     bounds = [bound for _, entry in shown for bound in accuracy_of(entry)] + [floor]
     room = max(0.5, 0.12 * (max(bounds) - min(bounds)))
@@ -35,7 +36,7 @@ def accuracy_capacity(result: Result) -> str | None:
         at, low, high = accuracy_of(entry)
         chart.bars(bracket_of(entry) or (0, 0), (low, high), (middle_of(entry), at), colour(position))
         chart.mark(middle_of(entry), at, colour=colour(position), filled=not entry["reasons"])
-        chart.text(middle_of(entry), at, short_name(entry, result), below=bool(position % 2))
+        chart.text(middle_of(entry), at, names[entry["id"]], below=bool(position % 2))
     return chart.svg()
 
 
@@ -44,7 +45,7 @@ def tail_rate(result: Result) -> str | None:
     curves = [(position, entry) for position, entry in enumerate(result["configurations"]) if entry["curve"]]
     if not curves:
         return None
-    wish = result["wish"]
+    wish, names = result["wish"], short_names(result["configurations"])
     limit = Slo.parse(wish["slo"]).limit_us / 1000
     times = [point["percentile_us"] / 1000 for _, entry in curves for point in entry["curve"]] + [limit]
     fastest = max(point["rate"] for _, entry in curves for point in entry["curve"])
@@ -59,7 +60,7 @@ def tail_rate(result: Result) -> str | None:
         chart.line(line, colour=colour(position))
         for point in entry["curve"]:
             chart.mark(point["rate"], point["percentile_us"] / 1000, colour=colour(position), filled=point["passed"])
-        chart.text(*line[-1], short_name(entry, result), below=bool(position % 2))
+        chart.text(*line[-1], names[entry["id"]], below=bool(position % 2))
     return chart.svg()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.decision.names import short_names
 from service.lanes import MARGIN, QUEUEING_S
 
 CLEARLY = 1.25       # times slower, median against the other's p90
@@ -21,20 +22,21 @@ Entry = dict[str, Any]
 
 def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
     """The reason why an entry cannot win, naming who is better; None where nobody is, or nothing is known."""
+    names = short_names(entries)
     if twin := _twin(entry, entries):
         alone, joined = entry["forward_us"]["p50"], entry["forward_us"]["joined"]
-        return (f"the same as {twin['label']}: joining requests does not pay for it ({alone:.0f} µs for an image "
+        return (f"the same as {names[twin['id']]}: joining requests does not pay for it ({alone:.0f} µs for an image "
                 f"alone, {joined:.0f} µs in the best batch), so the service never joins any")
     for other in entries:
         if other is entry or other["unavailable"] or not _comparable(other, entry):
             continue
         ours, theirs = entry["forward_us"]["p50"], other["forward_us"]["p50"]
         if _quicker(other, entry):
-            return (f"dominated: {other['label']} is at least as accurate and takes {theirs:.0f} µs instead of "
+            return (f"dominated: {names[other['id']]} is at least as accurate and takes {theirs:.0f} µs instead of "
                     f"{ours:.0f} µs for an image alone")
         if _more_accurate_and_as_quick(other, entry):
-            return (f"dominated: {other['label']} is more accurate and as quick ({theirs:.0f} µs and {ours:.0f} µs for "
-                    "an image alone)")
+            return (f"dominated: {names[other['id']]} is more accurate and as quick ({theirs:.0f} µs and {ours:.0f} "
+                    "µs for an image alone)")
     return None
 
 

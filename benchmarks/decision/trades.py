@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.decision.verdict import accuracy_interval, top1
+from benchmarks.decision.merits import accuracy_interval, top1
+from benchmarks.decision.names import short_names
 from benchmarks.stats.intervals import Interval, overlap
 
 Entry = dict[str, Any]
@@ -18,7 +19,7 @@ FITTING = ("recommended", "tie", "fits")
 
 
 def trades(entries: list[Entry], wish: dict[str, Any]) -> list[str]:
-    """`fm-fast, onnxruntime, 1 thread: 2.10 points more accurate for 1.49 times the cost`, and so on.
+    """`fm-fast: 2.10 points more accurate for 1.49 times the cost`, and so on.
 
     `entries` are decided by `benchmarks.decision.verdict`. Empty where nothing is recommended, or nothing else fits.
     """
@@ -32,7 +33,8 @@ def trades(entries: list[Entry], wish: dict[str, Any]) -> list[str]:
     if best is None:
         return []
     others = [*_more_accurate(best, fitting, price), *_cheaper(best, fitting, price)]
-    return [_sentence(entry, best, price, "energy" if wish["objective"] == "energy" else "cost") for entry in others]
+    names, what = short_names(entries), "energy" if wish["objective"] == "energy" else "cost"
+    return [f"{names[entry['id']]}: {_told(entry, best, price)} the {what}" for entry in others]
 
 
 def _more_accurate(best: Entry, fitting: list[Entry], price: Callable[[Entry], Interval]) -> list[Entry]:
@@ -51,8 +53,7 @@ def _cheaper(best: Entry, fitting: list[Entry], price: Callable[[Entry], Interva
     return kept[1:]
 
 
-def _sentence(entry: Entry, best: Entry, price: Callable[[Entry], Interval], what: str) -> str:
+def _told(entry: Entry, best: Entry, price: Callable[[Entry], Interval]) -> str:
     points, times = 100 * (top1(entry) - top1(best)), sum(price(entry)) / sum(price(best))
     doubt = ", if at all," if overlap(accuracy_interval(entry), accuracy_interval(best)) else ""
-    return (f"{entry['label']}: {abs(points):.2f} points {'more' if points > 0 else 'less'} accurate{doubt} "
-            f"for {times:.3g} times the {what}")
+    return f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accurate{doubt} for {times:.3g} times"

@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.decision.merits import known_accuracy, percent, shown_bracket
+from benchmarks.decision.names import in_common, short_names
 from benchmarks.decision.trades import trades
-from benchmarks.decision.verdict import known_accuracy, percent, shown_bracket
 from benchmarks.machine.fingerprint import cpu_and_cores
 from benchmarks.report.numbers import MISSING, milliseconds
 
@@ -23,7 +24,7 @@ RULE = ("Capacity is the highest Poisson rate that keeps the objective, as a bra
 
 def markdown(result: Result) -> str:
     """The whole decision for a pull request, a job summary or a page."""
-    decision, wish = result["decision"], result["wish"]
+    decision, wish, names = result["decision"], result["wish"], short_names(result["configurations"])
     lines = [f"### {_prefix(result)}{decision['sentence']}", ""]
     if decision["command"]:
         lines += ["```sh", decision["command"], "```", ""]
@@ -31,10 +32,10 @@ def markdown(result: Result) -> str:
     lines += [f"- but {caveat}" for caveat in decision["caveats"]] + ([""] if decision["caveats"] else [])
     beside = trades(result["configurations"], wish)
     lines += [f"- or {trade}" for trade in beside] + ([""] if beside else [])
-    head = ["", "Configuration", "Accuracy", f"Capacity, {wish['objective_text']}", f"p99 at {wish['rate']:g}/s",
+    head = ["", configuration(result), "Accuracy", f"Capacity, {wish['objective_text']}", f"p99 at {wish['rate']:g}/s",
             "Headroom", cost_title(wish), "Why not"]
     lines += ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---:|---|"]
-    lines += ["| " + " | ".join([MARK[entry["verdict"]], *cells(entry, wish)]) + " |"
+    lines += ["| " + " | ".join([MARK[entry["verdict"]], names[entry["id"]], *cells(entry, wish)]) + " |"
               for entry in result["configurations"]]
     lines += ["", *(f"Left out: {sentence}." for sentence in result["left_out"])]
     machine = result["machine"]
@@ -48,14 +49,14 @@ def markdown(result: Result) -> str:
 
 def short_table(result: Result) -> str:
     """Every configuration in a few columns, and where it was measured: for a README. Many dominated ones are folded."""
-    wish = result["wish"]
-    head = ["", "Configuration", "Accuracy", "Capacity, requests/s",
+    wish, names = result["wish"], short_names(result["configurations"])
+    head = ["", configuration(result), "Accuracy", "Capacity, requests/s",
             f"{wish['slo'].split('=')[0]} at {wish['rate']:g}/s", cost_title(wish), "Why not"]
     shown, folded = list[str](), list[str]()
     for entry in result["configurations"]:
-        label, accuracy, capacity, at_rate, _, cost, reasons = cells(entry, wish)
-        row = "| " + " | ".join([MARK[entry["verdict"]], label, accuracy.split(" [")[0], capacity.removesuffix("/s"),
-                                 at_rate, cost, reasons]) + " |"
+        accuracy, capacity, at_rate, _, cost, reasons = cells(entry, wish)
+        row = "| " + " | ".join([MARK[entry["verdict"]], names[entry["id"]], accuracy.split(" [")[0],
+                                 capacity.removesuffix("/s"), at_rate, cost, reasons]) + " |"
         (folded if entry["dominated"] else shown).append(row)
     if len(folded) < MANY:
         shown, folded = [*shown, *folded], []
@@ -69,13 +70,19 @@ def short_table(result: Result) -> str:
     return "\n".join([*lines, "", place])
 
 
+def configuration(result: Result) -> str:
+    """Over short names stands what they leave out."""
+    alike = in_common(result["configurations"])
+    return f"Configuration (all {alike})" if alike else "Configuration"
+
+
 def _table(head: list[str], rows: list[str]) -> list[str]:
     return ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---|", *rows]
 
 
 def show(result: Result, console: Console) -> None:
     """The decision on a terminal."""
-    decision, wish = result["decision"], result["wish"]
+    decision, wish, names = result["decision"], result["wish"], short_names(result["configurations"])
     style = "bold green" if decision["recommended"] else "bold yellow"
     console.print(f"\n[{style}]{_prefix(result)}{decision['sentence']}[/]", soft_wrap=True)
     if decision["command"]:
@@ -88,15 +95,15 @@ def show(result: Result, console: Console) -> None:
         console.print(f"[cyan]or:[/] {trade}", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
-    table.add_column("Configuration", style="bold")
+    table.add_column(configuration(result).replace(" (", "\n[dim]").replace(")", "[/]"), style="bold")
     for title in ("Accuracy\n[dim]%[/]", "Capacity\n[dim]req/s[/]", f"At {wish['rate']:g}/s\n[dim]ms[/]"):
         table.add_column(title, justify="right")
     table.add_column("Why not", overflow="fold")
     for entry in result["configurations"]:
-        _, accuracy, capacity, at_rate, *_, reasons = cells(entry, wish)
+        accuracy, capacity, at_rate, *_, reasons = cells(entry, wish)
         colour = {"recommended": "green", "rejected": "red"}.get(entry["verdict"], "")
         mark = f"[{colour}]{entry['verdict']}[/]" if colour else entry["verdict"]
-        table.add_row(mark, entry["label"], accuracy.split(" ")[0], capacity.removesuffix("/s"),
+        table.add_row(mark, names[entry["id"]], accuracy.split(" ")[0], capacity.removesuffix("/s"),
                       at_rate.removesuffix(" ms"), reasons)
     console.print(table)
     state = result["validity"]
@@ -107,11 +114,10 @@ def show(result: Result, console: Console) -> None:
 
 
 def cells(entry: Entry, wish: dict[str, Any]) -> list[str]:
-    """Label, accuracy, capacity, the tail at the expected rate, headroom, cost, reasons."""
+    """Accuracy, capacity, the tail at the expected rate, headroom, cost, reasons."""
     accuracy = known_accuracy(entry)
     at_rate, headroom = entry["at_rate"], entry["headroom"]
     return [
-        entry["label"],
         percent(accuracy) if accuracy else MISSING,
         shown_bracket(entry["capacity"]) if entry["capacity"] else MISSING,
         f"{milliseconds(at_rate['percentile_us'])} ms" if at_rate else MISSING,

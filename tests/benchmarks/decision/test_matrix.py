@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from benchmarks.decision import configurations
 from benchmarks.decision.configurations import Configuration, left_out, matrix
 from benchmarks.decision.estimate import Progress, estimated, minutes, seconds_for
 from benchmarks.decision.measure import _order
+from benchmarks.decision.names import in_common, short_names
 from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.wish import USUAL, Wish
 
@@ -60,18 +61,34 @@ def test_a_batch_policy_that_the_service_would_refuse_is_refused_first(policy: s
 
 
 def test_a_policy_that_makes_no_difference_is_dropped_and_one_that_does_is_kept() -> None:
-    def entry(label: str, joined: float, **changes: Any) -> dict[str, Any]:
-        return {"label": label, "model": "m", "runtime": "r", "device": "cpu", "threads": 1, "workers": 1, "cores": 1,
-                "usual_policy": False, "unavailable": None, "card_accuracy": None, "image_shape": [4, 4, 1],
-                "forward_us": {"p50": 300.0, "p90": 310.0, "joined": joined}} | changes
+    def entry(name: str, joined: float, **changes: Any) -> dict[str, Any]:
+        return {"id": name, "model": "toy@1", "runtime": "r", "device": "cpu", "threads": 1, "workers": 1, "cores": 1,
+                "usual_policy": False, "max_batch": 1, "max_wait_ms": 0.0, "unavailable": None, "card_accuracy": None,
+                "image_shape": [4, 4, 1], "forward_us": {"p50": 300.0, "p90": 310.0, "joined": joined}} | changes
 
     usual = entry("usual", 295.0, usual_policy=True)
 
     assert dominated_by(entry("off", 295.0), [usual]) == (
-        "the same as usual: joining requests does not pay for it (300 µs for an image alone, 295 µs in the best "
+        "the same as toy: joining requests does not pay for it (300 µs for an image alone, 295 µs in the best "
         "batch), so the service never joins any")
     assert dominated_by(entry("off", 100.0), [usual]) is None
     assert dominated_by(entry("off", 295.0, workers=2), [usual]) is None
+
+
+def test_a_configuration_is_named_by_what_tells_it_from_the_others() -> None:
+    def named(*those: Configuration) -> tuple[list[str], str]:
+        entries = [asdict(one) | {"id": one.id, "usual_policy": one.usual_policy} for one in those]
+        return list(short_names(entries).values()), in_common(entries)
+
+    one, two = Configuration("a@1", "onnxruntime", 1, 1), Configuration("b@1", "onnxruntime", 1, 1)
+
+    assert named(one, two) == (["a", "b"], "onnxruntime, 1 thread")
+    assert named(one, replace(two, threads=2, max_batch=1)) == (
+        ["a, 1 thread", "b, 2 threads, no batching"], "onnxruntime")
+    assert named(one, replace(one, model="a@2"), replace(one, device="cuda")) == (
+        ["a@1", "a@2", "a@1, on CUDA"], "onnxruntime, 1 thread")
+    assert str(replace(two, workers=2, max_batch=8, max_wait_ms=2.0)) == (
+        "b, onnxruntime, 1 thread, 2 workers, batches of 8 that wait 2 ms")
 
 
 def test_the_second_pass_is_the_first_in_reverse() -> None:

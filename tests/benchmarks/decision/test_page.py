@@ -78,18 +78,17 @@ def result() -> dict[str, Any]:
 def test_what_speaks_against_each_other_one_is_told_beside_the_recommendation(result: dict[str, Any]) -> None:
     assert result["decision"]["recommended"].startswith("fast@1")
     first, *rest = result["decision"]["because"]
-    assert first == ("Of 2 that fit, it needs the fewest core-seconds per prediction; the next, small, onnxruntime, "
-                     "1 thread: 1.14 times as much.")
-    assert rest == [
-        "slow, onnxruntime, 1 thread: too little capacity.", "rough, onnxruntime, 1 thread: not accurate enough.",
-    ]
+    assert first == ("Of 2 that fit, it needs the fewest core-seconds per prediction; the next, small: 1.14 times as "
+                     "much.")
+    assert rest == ["slow: too little capacity.", "rough: not accurate enough."]
 
 
 def test_many_that_are_dominated_are_folded_away_in_a_document(result: dict[str, Any]) -> None:
     few = short_table(result)
     loser = result["configurations"][-1]
-    result["configurations"] += [loser | {"label": f"loser {n}", "dominated": "dominated: fast is better"}
-                                 for n in range(6)]
+    result["configurations"] += [
+        loser | {"id": f"{n}", "model": f"loser {n}@1", "dominated": "dominated: fast is better"} for n in range(6)
+    ]
 
     many = short_table(result)
 
@@ -156,7 +155,7 @@ def test_only_a_valid_answer_is_published_and_the_documents_are_made_from_it(
     path = publish(result, tmp_path)
 
     assert result["decision"]["sentence"] in readme.decision()
-    assert re.search(r"\| \*\*deploy\*\* \| fast, onnxruntime, 1 thread \| 93.00 % \| 800 to 838 \|", readme.decision())
+    assert re.search(r"\| \*\*deploy\*\* \| fast \| 93.00 % \| 800 to 838 \|", readme.decision())
     drawn = {picture.name for picture in readme.pictures() if not picture.stem.endswith("-roofline")}
     assert drawn == {f"{path.stem}-accuracy-capacity.svg", f"{path.stem}-tail-rate.svg"}
 

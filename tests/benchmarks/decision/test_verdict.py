@@ -32,8 +32,8 @@ def one() -> Callable[..., Entry]:
             "accuracy": {"top1": accuracy, "interval": around, "n": 1000},
             "capacity": {"pass_rate": low, "fail_rate": high, "blame": None, "bound_by": "latency"},
             "forward_us": {"p50": 100.0, "p90": 110.0, "joined": 90.0}, "passes": [], "resources": None,
-            "model": "m@1", "runtime": "onnxruntime", "device": "cpu", "threads": 1, "workers": 1, "usual_policy": True,
-            "max_batch": 32, "max_wait_ms": 0.0,
+            "model": f"{name}@1", "runtime": "onnxruntime", "device": "cpu", "threads": 1, "workers": 1,
+            "usual_policy": True, "max_batch": 32, "max_wait_ms": 0.0,
         } | changes
 
     return build

@@ -1,0 +1,93 @@
+"""A decision in words: what to deploy in one sentence, what speaks against others, and what to know about the winner.
+
+`tied` are those that cannot be told apart, the recommended one first; `others` fit too, `losers` do not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.decision.merits import known_accuracy, percent, score, shown_bracket, top1
+from benchmarks.report.numbers import listed
+
+Entry = dict[str, Any]
+NOT_YET = "not measured yet"
+# How a reason begins, and what is said of it where its figures would be too much.
+KINDS = {
+    "accuracy": "not accurate enough", "capacity": "too little capacity", "no rate": "no rate keeps the objective",
+    "dominated": "another one is as good in one respect and better in the other", "INVALID": "measured invalidly",
+    "the same as": "no different from the usual batching",
+}
+
+
+def sentence(
+    tied: list[Entry], losers: list[Entry], wish: dict[str, Any], names: dict[str, str]
+) -> str:
+    """What to deploy, or that nothing fits and what comes closest."""
+    if not tied and (waiting := [entry for entry in losers if entry["reasons"] == [NOT_YET]]):
+        return f"Not decided yet: {len(waiting)} of {len(losers)} configurations are not measured."
+    if not tied:
+        closest = f" Closest: {losers[0]['label']} ({'; '.join(losers[0]['reasons'])})." if losers else ""
+        return (f"Nothing that was tried keeps {wish['objective_text']} at {wish['rate']:g} requests/s "
+                f"with an accuracy of {100 * wish['min_accuracy']:g} %.{closest}")
+    best = tied[0]
+    accuracy = known_accuracy(best) or {}
+    said = (f"Deploy {best['label']}: {100 * accuracy['top1']:.2f} % accurate, and it bears "
+            f"{shown_bracket(best['capacity'])} with {wish['objective_text']}, {best['headroom'][0]:.1f} times the "
+            f"{wish['rate']:g}/s that you expect.")
+    if len(tied) > 1:
+        rest = listed([names[entry["id"]] for entry in tied[1:]])
+        said += (f" A tie with {rest}: their accuracies overlap, and this one is preferred as the cheapest."
+                 if wish["objective"] == "accuracy" else
+                 f" A tie with {rest}: their capacities overlap, and this one is preferred for its accuracy.")
+    return said
+
+
+def because(
+    tied: list[Entry], others: list[Entry], losers: list[Entry], wish: dict[str, Any], names: dict[str, str]
+) -> list[str]:
+    """Why not another one: what the next best lacks, and what the rest fail at."""
+    found = []
+    aim = {"cost": "needs the fewest core-seconds per prediction", "energy": "takes the least energy per prediction",
+           "headroom": "bears the highest rate", "accuracy": "is the most accurate, as far as can be told",
+           }[wish["objective"]]
+    fitting = len(tied) + len(others)
+    if others:
+        worse = score(tied[0], wish)[0] / max(score(others[0], wish)[0], 1e-12)
+        lacks = {"headroom": f"bears {1 / worse:.0%} of that",
+                 "accuracy": f"{100 * (top1(tied[0]) - top1(others[0])):.2f} points less",
+                 }.get(wish["objective"], f"{worse:.2f} times as much")
+        found.append(f"Of {fitting} that fit, it {aim}; the next, {names[others[0]['id']]}: {lacks}.")
+    elif len(tied) == 1:
+        found.append("No other one fits.")
+    kinds: dict[str, list[str]] = {}
+    for entry in losers:
+        kinds.setdefault(_kind(entry["reasons"][0]), []).append(names[entry["id"]])
+    found += [f"{listed(told[:3])}{f' and {len(told) - 3} more' if len(told) > 3 else ''}: {kind}."
+              for kind, told in kinds.items()]
+    return found
+
+
+def caveats(best: Entry, wish: dict[str, Any]) -> list[str]:
+    """What whoever deploys the winner should know."""
+    found = []
+    accuracy = known_accuracy(best) or {}
+    if accuracy["interval"][0] < wish["min_accuracy"]:
+        found.append(f"its accuracy {percent(accuracy)} may still be below {100 * wish['min_accuracy']:g} %")
+    if best["capacity"]["bound_by"] == "generator":
+        found.append("the generator, not the server, ended the search: the real capacity is higher or unknown "
+                     f"({best['capacity']['blame']})")
+    if best["capacity"]["fail_rate"] is None:
+        found.append("no rate that the generator can send made it fail: the real capacity is higher")
+    at_rate = best["at_rate"]
+    if at_rate and not at_rate["passed"]:
+        found.append(f"the probe at {wish['rate']:g}/s itself missed the objective ({at_rate['over']} of "
+                     f"{at_rate['requests']:,} over), though two at a higher rate kept it: the machine was restless")
+    if best["caching"] and not best["caching"]["invalid"]:
+        found.append(best["caching"]["reason"])
+    return found
+
+
+def _kind(reason: str) -> str:
+    """A reason without its figures, which the table has."""
+    return next((kind for start, kind in KINDS.items() if reason.startswith(start)), reason.splitlines()[0])
