@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.commands.shared import add_common, command, measured, new_folder, positive
-from benchmarks.comparison.contenders import Contender, check_format, find_contenders
+from benchmarks.comparison.contenders import Contender, NothingToWeighError, check_files, check_format, find_contenders
 from benchmarks.comparison.publish import print_validity
 from benchmarks.crosscheck.loadgen import interpreter
 from benchmarks.crosscheck.result import derive, publish, sentences, write
@@ -17,6 +17,7 @@ from benchmarks.crosscheck.turns import Crosscheck, Rounds, Terms, open_crossche
 from benchmarks.machine.cores import Cores, share_out
 from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.machine.server import serving
+from benchmarks.report.numbers import listed
 from benchmarks.report.screen import LiveScreen
 from benchmarks.stats.ratio import LEAST_PAIRS
 from service.runtimes import RUNTIMES
@@ -39,8 +40,7 @@ def add_to(commands: Any) -> None:
 def crosscheck(options: argparse.Namespace, console: Console) -> int:
     """Let both engines measure; 0: they agree, 3: they do not, 4: the loads are invalid."""
     python = interpreter()
-    contender, = find_contenders(options.root, [options.model])
-    check_format([contender], options.runtime)
+    contender = _contender(options.root, options.model, options.runtime)
     cores, machine = share_out(), fingerprint()
     terms = Terms(model=contender.id, runtime=options.runtime, rate=options.rate, seconds=options.seconds,
                   rounds=options.rounds, seed=options.seed, body=options.body, root=str(options.root))
@@ -59,6 +59,16 @@ def crosscheck(options: argparse.Namespace, console: Console) -> int:
     if not result["validity"]["valid"]:
         return 4
     return 0 if result["agree"] else 3
+
+
+def _contender(root: Path, name: str, runtime: str) -> Contender:
+    """The one model of that name, whole and exported for the runtime."""
+    contender, *more = find_contenders(root, [name])
+    if more:
+        raise NothingToWeighError(f"{name} matches {listed([one.card.name for one in (contender, *more)])}; name one")
+    check_files([contender])
+    check_format([contender], runtime)
+    return contender
 
 
 def _measure(check: Crosscheck, contender: Contender, cores: Cores, python: str, screen: LiveScreen) -> Rounds:

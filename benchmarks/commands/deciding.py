@@ -7,8 +7,18 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.commands.shared import add_common, checked, command, measured, new_folder, positive, share, slo
-from benchmarks.comparison.contenders import NothingToWeighError, check_files, find_contenders, with_images
+from benchmarks.commands.shared import (
+    add_common,
+    checked,
+    chosen_models,
+    command,
+    measured,
+    new_folder,
+    positive,
+    share,
+    slo,
+)
+from benchmarks.comparison.contenders import NothingToWeighError
 from benchmarks.decision.configurations import left_out, matrix
 from benchmarks.decision.estimate import estimated, minutes
 from benchmarks.decision.folder import open_folder
@@ -64,11 +74,7 @@ def decide(options: argparse.Namespace, console: Console) -> int:
         raise NothingToWeighError(f"--objective energy: {why}; choose another one, or a machine that tells its "
                                   "energy")
     machine = fingerprint()
-    contenders = with_images(
-        options.root, find_contenders(options.root, options.models),
-        lambda line: console.print(f"[yellow]note:[/] {line}", soft_wrap=True),
-    )
-    check_files(contenders)
+    contenders = chosen_models(options, console)
     most = max(threads * workers for threads in wish.threads for workers in wish.workers)
     configurations = matrix(contenders, wish, max(1, len(share_out(most).server)))
     folder = open_folder(

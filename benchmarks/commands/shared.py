@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from benchmarks.capacity.slo import Slo
-from benchmarks.comparison.contenders import MODELS
+from benchmarks.comparison.contenders import MODELS, Contender, check_files, find_contenders, with_images
 from benchmarks.load.payloads import ENCODERS
 from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import warnings
@@ -40,6 +40,14 @@ def measured(
     except KeyboardInterrupt:
         finish()
         raise Interrupted(f"to continue: [bold]{again(folder)}[/]") from None
+
+
+def chosen_models(options: argparse.Namespace, console: Console) -> list[Contender]:
+    """What `--models` names under `--root`, whole and with labelled images; a note for each that has none here."""
+    contenders = with_images(options.root, find_contenders(options.root, options.models),
+                             lambda line: console.print(f"[yellow]note:[/] {line}", soft_wrap=True))
+    check_files(contenders)
+    return contenders
 
 
 def add_common(add: argparse.ArgumentParser, *, models: bool = True) -> None:

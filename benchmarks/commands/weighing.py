@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.commands.shared import add_common, command, measured, new_folder, positive, rates
-from benchmarks.comparison.contenders import check_files, check_format, find_contenders, with_images
+from benchmarks.commands.shared import add_common, chosen_models, command, measured, new_folder, positive, rates
+from benchmarks.comparison.contenders import check_format
 from benchmarks.comparison.publish import finish, publish
 from benchmarks.comparison.run import open_run
 from benchmarks.comparison.settings import Settings
@@ -35,12 +35,8 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Weigh, then derive and report."""
-    contenders = with_images(
-        options.root, find_contenders(options.root, options.models),
-        lambda line: console.print(f"[yellow]note:[/] {line}", soft_wrap=True),
-    )
+    contenders = chosen_models(options, console)
     check_format(contenders, options.runtime)
-    check_files(contenders)
     cores, machine = share_out(options.threads), fingerprint()
     run = open_run(new_folder(options), _settings(options), contenders, machine=machine, cores=str(cores),
                    created=machine["at"], command=command())

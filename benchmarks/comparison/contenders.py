@@ -63,7 +63,7 @@ def check_format(contenders: Sequence[Contender], runtime: str) -> None:
     wanted = RUNTIMES[runtime].format
     if without := [contender.id for contender in contenders if contender.card.file(wanted) is None]:
         raise NothingToWeighError(f"{', '.join(without)}: not exported as {wanted}, which {runtime} needs; "
-                                  f"python -m export NAME --format {wanted}, or choose others with --models")
+                                  f"python -m export NAME --format {wanted}, or choose others")
 
 
 def find_split(root: Path, card: ModelCard) -> Split:

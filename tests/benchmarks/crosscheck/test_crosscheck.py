@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.commands import crosschecking
+from benchmarks.comparison.contenders import NothingToWeighError
 from benchmarks.crosscheck import loadgen
 from benchmarks.crosscheck.loadgen import Found, LoadGenError, Task, drive, interpreter
 from benchmarks.crosscheck.result import derive, publish, sentences
@@ -82,6 +84,11 @@ def test_a_missing_loadgen_names_the_cure(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     with pytest.raises(LoadGenError, match=r"uv pip install .* --group crosscheck"):
         interpreter()
+
+
+def test_more_than_one_model_of_a_name_is_refused_before_anything_starts(toys: Path) -> None:
+    with pytest.raises(NothingToWeighError, match=r"\* matches a and b; name one"):
+        crosschecking._contender(toys / "models", "*", "onnxruntime")
 
 
 def test_other_terms_do_not_continue_a_cross_check(check: Crosscheck) -> None:
