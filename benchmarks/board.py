@@ -64,13 +64,13 @@ def _board(results: list[Result]) -> Board:
     latest = max(results, key=lambda each: each["finished"])
     latencies = {} if compared is None else {_key_of(model, compared): _latency(model, compared)
                                              for model in compared["models"]}
-    rows = [_row(entry, latencies, each["wish"]["slo"]) for each in weighed for entry in each["configurations"]]
+    rows = [_row(entry, latencies, each["wish"]) for each in weighed for entry in each["configurations"]
+            if entry["artifact"]]  # else it stands in the matrix with the reason why it could not be tried
     known = {(row.sha256, row.runtime, row.threads, row.workers) for row in rows}
     rows += [row for key, row in latencies.items() if key not in known]
     machine = latest["machine"]
     return Board(
         machine=cpu_and_cores(machine),
-        objective=weighed[0]["wish"]["objective_text"] if weighed else None,
         load="Poisson arrivals at half of the model's capacity, from the intended start"
         if any(row.p99_ms for row in rows) else None,
         measured=latest["finished"][:10], commit=machine["commit"], command=[each["command"] for each in results],
@@ -104,16 +104,17 @@ def _ms(response: Result, quantile: str) -> Figure:
     return Figure(value=round(response[quantile] / 1000, 4), interval=(round(low / 1000, 4), round(high / 1000, 4)))
 
 
-def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row], slo: str) -> Row:
+def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row], wish: Result) -> Row:
     sha256 = entry["artifact"]["sha256"]
     same = latencies.get((sha256, entry["runtime"], entry["threads"], entry["workers"]))
     usual = entry["usual_policy"] and entry["device"] == "cpu"
-    told = _half_loaded(entry, slo)
+    told = _half_loaded(entry, wish["slo"])
     if same and usual:
         told |= {name: known for name in ("p50_ms", "p99_ms", "rate", "throughput") if (known := getattr(same, name))}
     return Row(
         model=entry["model"], sha256=sha256, runtime=entry["runtime"], device=entry["device"],
         threads=entry["threads"], workers=entry["workers"], capacity=bracket_of(entry),
+        objective=wish["objective_text"],
         core_seconds=entry["cost"]["core_seconds"] if entry["cost"] else None, **told,
     )
 

@@ -50,6 +50,7 @@ class Row(_Part):
     rate: float | None = Field(default=None, description="requests/s at which the two were measured")
     throughput: Figure | None = Field(default=None, description="requests/s of a closed load")
     capacity: Bounds | None = Field(default=None, description="highest rate that kept the objective; lowest that broke")
+    objective: str | None = Field(default=None, description="that the capacity keeps, as p99 ≤ 20 ms")
     core_seconds: float | None = Field(default=None, description="of one core, per million predictions at capacity")
 
 
@@ -71,7 +72,6 @@ class Board(_Part):
     """What was measured on one machine."""
 
     machine: str
-    objective: str | None = Field(default=None, description="that the capacities keep, as p99 ≤ 20 ms")
     load: str | None = Field(default=None, description="how latency was measured")
     measured: str = Field(description="ISO date")
     commit: str | None = None

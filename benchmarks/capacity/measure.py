@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.capacity.probe import Effort, Judgement, as_json, judge, planned
+from benchmarks.capacity.probe import Effort, Judgement, as_json, judge, least_provable, planned
 from benchmarks.capacity.search import AGREE, Bracket, search
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.generator import Progress, send
@@ -33,10 +33,13 @@ class Target:
 
 def find_capacity(
     target: Target, server: Server, slo: Slo, effort: Effort, *, start: float, cores: tuple[int, ...] = (),
-    most: float = MOST, agree: int = AGREE,
+    most: float = MOST, wanted: float | None = None, agree: int = AGREE,
     step: Callable[[str, float], Progress] = lambda _title, _seconds: lambda _said: None,
 ) -> tuple[Bracket, list[Judgement]]:
-    """The bracket, and every probe behind it in the order of the search. `start` is the first rate tried."""
+    """The bracket, and every probe behind it in the order of the search. `start` is the first rate tried.
+
+    A rate below `effort.least_rate` is tried only where `wanted` is one.
+    """
     judgements: list[Judgement] = []
 
     def trial(rate: float, number: int) -> bool:
@@ -44,8 +47,8 @@ def find_capacity(
         judgements.append(found)
         return found.passed and found.blame is None
 
-    found = search(trial, start=start, least=min(effort.least_rate, most), most=most, resolution=effort.resolution,
-                   agree=agree)
+    least = min(effort.least_rate(slo), most, *([max(wanted, least_provable(slo))] if wanted else []))
+    found = search(trial, start=start, least=least, most=most, resolution=effort.resolution, agree=agree)
     return found, judgements
 
 

@@ -23,6 +23,7 @@ from benchmarks.stats.intervals import latency_interval
 MIN_LAG_US = 1000
 MAX_LAG_SHARE = 0.05   # of the limit
 LONGEST_PROBE = 120.0  # seconds
+MARGIN = 1.05          # of requests: a Poisson load sends a few more or fewer than planned
 LONGEST_WARMUP = 8     # times the shortest, for a server that is not steady yet
 SEEDS_APART = 1000     # between the seeds of two trials at one rate
 
@@ -31,19 +32,28 @@ SEEDS_APART = 1000     # between the seeds of two trials at one rate
 class Effort:
     """How much each probe sends."""
 
-    requests: int = 3304     # twenty may exceed a p99
+    requests: int = 3304     # at least; twenty may exceed a p99
+    over: int = 0            # as many at least may exceed a percentile whose proof takes more requests
     seconds: float = 10.0    # at least
     warmup: float = 1.0
     resolution: float = 0.05
 
-    @property
-    def least_rate(self) -> float:
-        """Below it a probe would be too long to be worth it, or prove nothing."""
-        return self.requests / LONGEST_PROBE
+    def enough(self, slo: Slo) -> int:
+        """Requests of a whole probe."""
+        return max(self.requests, requests_needed(slo.percentile, self.over))
+
+    def least_rate(self, slo: Slo) -> float:
+        """Below it a whole probe would be too long; shorter ones prove something down to `least_provable`."""
+        return self.enough(slo) / LONGEST_PROBE
 
 
-FULL = Effort()
-QUICK = Effort(requests=662, seconds=2.0, warmup=0.5, resolution=0.15)
+FULL = Effort(over=5)
+QUICK = Effort(requests=662, over=1, seconds=2.0, warmup=0.5, resolution=0.15)
+
+
+def least_provable(slo: Slo) -> float:
+    """The lowest rate (1/s) at which the longest probe can prove the percentile, with one request over the limit."""
+    return MARGIN * requests_needed(slo.percentile, 1) / LONGEST_PROBE
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ def planned(
     rate: float, trial: int, slo: Slo, effort: Effort, *, model: str, path: str, seed: int
 ) -> Plan:
     """The load of a trial at a rate."""
-    seconds = round(min(LONGEST_PROBE, max(effort.seconds, 1.05 * effort.requests / rate)), 3)
+    seconds = round(min(LONGEST_PROBE, max(effort.seconds, MARGIN * effort.enough(slo) / rate)), 3)
     seed = seed + SEEDS_APART * (trial + 1)
     measured = len(arrivals("poisson", rate, seconds, seed))
     return Plan(

@@ -18,7 +18,7 @@ from benchmarks.commands.shared import (
     share,
     slo,
 )
-from benchmarks.comparison.contenders import NothingToWeighError
+from benchmarks.comparison.contenders import Contender, NothingToWeighError
 from benchmarks.decision.configurations import left_out, matrix
 from benchmarks.decision.estimate import estimated, minutes
 from benchmarks.decision.folder import open_folder
@@ -28,6 +28,7 @@ from benchmarks.decision.wish import MOST_PASSES, OBJECTIVES, USUAL, Wish, read_
 from benchmarks.machine.cores import share_out
 from benchmarks.machine.energy import unknown_energy
 from benchmarks.machine.fingerprint import fingerprint
+from benchmarks.report.numbers import listed
 from service.cpu import usable_cores
 from service.runtimes import RUNTIMES
 
@@ -75,6 +76,7 @@ def decide(options: argparse.Namespace, console: Console) -> int:
                                   "energy")
     machine = fingerprint()
     contenders = chosen_models(options, console)
+    _same_question(contenders)
     most = max(threads * workers for threads in wish.threads for workers in wish.workers)
     configurations = matrix(contenders, wish, max(1, len(share_out(most).server)))
     folder = open_folder(
@@ -86,6 +88,7 @@ def decide(options: argparse.Namespace, console: Console) -> int:
                   f"{folder.facts['cores']} · {folder.folder}")
     for sentence in folder.facts["left_out"]:
         console.print(f"[dim]left out: {sentence}[/]", soft_wrap=True)
+    folder.note(finished=None)  # until it is again
     problems = measured(lambda screen: measure_all(folder, contenders, screen), folder=folder.folder, machine=machine,
                         console=console, finish=lambda: finish(folder, console))
     folder.note(finished=fingerprint()["at"])
@@ -93,6 +96,16 @@ def decide(options: argparse.Namespace, console: Console) -> int:
     if options.publish:
         console.print(f"published: {publish(result)}; now run make readme", soft_wrap=True)
     return 0 if result["decision"]["recommended"] and not problems else 1
+
+
+def _same_question(contenders: list[Contender]) -> None:
+    """NothingToWeighError where models tell different classes apart: none of them can stand for another."""
+    by_classes: dict[tuple[str, ...], list[str]] = {}
+    for contender in contenders:
+        by_classes.setdefault(contender.card.classes, []).append(contender.card.name)
+    if len(by_classes) > 1:
+        told = "; ".join(f"{listed(names)} know {', '.join(classes[:2])}, …" for classes, names in by_classes.items())
+        raise NothingToWeighError(f"these models answer different questions: {told}. Choose those of one with --models")
 
 
 def _wish(options: argparse.Namespace) -> Wish:

@@ -37,10 +37,19 @@ def sentence(
             f"{wish['rate']:g}/s that you expect.")
     if len(tied) > 1:
         rest = listed([names[entry["id"]] for entry in tied[1:]])
-        said += (f" A tie with {rest}: their accuracies overlap, and this one is preferred as the cheapest."
-                 if wish["objective"] == "accuracy" else
-                 f" A tie with {rest}: their capacities overlap, and this one is preferred for its accuracy.")
+        what = {"cost": "costs", "energy": "energies", "headroom": "capacities", "accuracy": "accuracies"}
+        said += f" A tie with {rest}: their {what[wish['objective']]} overlap, and this one {_preferred(tied, wish)}."
     return said
+
+
+def _preferred(tied: list[Entry], wish: dict[str, Any]) -> str:
+    """By what a tie was broken."""
+    best, second = tied[:2]
+    if wish["objective"] == "accuracy":
+        return "is preferred as the cheapest"
+    if top1(best) > top1(second):
+        return "is preferred for its accuracy"
+    return "is preferred for its few cores" if best["cores"] < second["cores"] else "comes first by its name"
 
 
 def because(
@@ -53,11 +62,12 @@ def because(
            }[wish["objective"]]
     fitting = len(tied) + len(others)
     if others:
-        worse = score(tied[0], wish)[0] / max(score(others[0], wish)[0], 1e-12)
+        worse = max(score(entry, wish)[0] for entry in tied) / max(score(others[0], wish)[0], 1e-12)
         lacks = {"headroom": f"bears {1 / worse:.0%} of that",
                  "accuracy": f"{100 * (top1(tied[0]) - top1(others[0])):.2f} points less",
                  }.get(wish["objective"], f"{worse:.2f} times as much")
-        found.append(f"Of {fitting} that fit, it {aim}; the next, {names[others[0]['id']]}: {lacks}.")
+        it = "it" if len(tied) == 1 else "it, as one of a tie,"
+        found.append(f"Of {fitting} that fit, {it} {aim}; the next, {names[others[0]['id']]}: {lacks}.")
     elif len(tied) == 1:
         found.append("No other one fits.")
     kinds: dict[str, list[str]] = {}
@@ -68,9 +78,12 @@ def because(
     return found
 
 
-def caveats(best: Entry, wish: dict[str, Any]) -> list[str]:
+def caveats(best: Entry, fitting: list[Entry], wish: dict[str, Any]) -> list[str]:
     """What whoever deploys the winner should know."""
     found = []
+    if best["device"] == "cuda" and wish["objective"] == "cost":
+        found.append("its cost is that of its CPU cores, and leaves out the GPU"
+                     + (", which others that fit do without" if any(e["device"] == "cpu" for e in fitting) else ""))
     accuracy = known_accuracy(best) or {}
     if accuracy["interval"][0] < wish["min_accuracy"]:
         found.append(f"its accuracy {percent(accuracy)} may still be below {100 * wish['min_accuracy']:g} %")
@@ -80,7 +93,10 @@ def caveats(best: Entry, wish: dict[str, Any]) -> list[str]:
     if best["capacity"]["fail_rate"] is None:
         found.append("no rate that the generator can send made it fail: the real capacity is higher")
     at_rate = best["at_rate"]
-    if at_rate and not at_rate["passed"]:
+    if at_rate and not at_rate["passed"] and not at_rate["over"]:
+        found.append(f"the probe at {wish['rate']:g}/s itself was too short to prove anything (none of "
+                     f"{at_rate['requests']:,} over)")
+    elif at_rate and not at_rate["passed"]:
         found.append(f"the probe at {wish['rate']:g}/s itself missed the objective ({at_rate['over']} of "
                      f"{at_rate['requests']:,} over), though two at a higher rate kept it: the machine was restless")
     if best["caching"] and not best["caching"]["invalid"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from benchmarks.stats.intervals import Interval
@@ -19,18 +20,21 @@ def score(entry: Entry, wish: dict[str, Any]) -> Interval:
         return 1 / most, 1 / least
     low, high = bracket_of(entry) or (0.0, 0.0)
     share = entry["cores"] if wish["objective"] == "cost" else 1
-    return low / share, high / share
+    return low / share, (math.inf if is_open(entry) else high) / share
 
 
 def cost(entry: Entry, wish: dict[str, Any]) -> dict[str, Any] | None:
-    """What a million predictions cost at capacity: core-seconds, and money where a price of a core-hour is known."""
+    """What a million predictions cost at capacity: core-seconds, and money where a price of a core-hour is known.
+
+    Where only a lower bound of the capacity is known, the interval begins at 0.
+    """
     bracket = bracket_of(entry)
     if bracket is None:
         return None
     low, high = bracket
     seconds = entry["cores"] * SECONDS_PER_MILLION / low
     price = wish["price_per_hour"]
-    interval = (entry["cores"] * SECONDS_PER_MILLION / high, seconds)
+    interval = (0.0 if is_open(entry) else entry["cores"] * SECONDS_PER_MILLION / high, seconds)
     joules = energy(entry)
     return {
         "core_seconds": round(seconds, 1), "core_seconds_interval": interval,
@@ -53,6 +57,12 @@ def bracket_of(entry: Entry) -> Interval | None:
     if not capacity or capacity["pass_rate"] is None:
         return None
     return capacity["pass_rate"], capacity["fail_rate"] or capacity["pass_rate"]
+
+
+def is_open(entry: Entry) -> bool:
+    """Whether the capacity may be any amount higher: nothing failed, or the generator did."""
+    capacity = entry["capacity"]
+    return bool(capacity and (capacity["fail_rate"] is None or capacity["blame"]))
 
 
 def shown_bracket(capacity: dict[str, Any]) -> str:

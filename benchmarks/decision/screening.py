@@ -1,8 +1,9 @@
 """Before any load: what need not be load-tested, because it is too inaccurate or another one is better at everything.
 
 The bare runtime says so in seconds. A configuration is dominated where another one, for images of the same shape and on
-no more cores, is at least as accurate and its graph clearly quicker; then its capacity cannot be higher either. Or
-where one is more accurate and as quick, because a tie in capacity would go to that one anyway. And a batch policy that
+no more cores, is at least as accurate and its graph clearly quicker, alone and in the best batch, in as many workers;
+then its capacity cannot be higher either. Or where one is more accurate and as quick, because a tie in capacity would
+go to that one anyway. And a batch policy that
 the service would never act on, because joining requests does not pay for this graph, is another one's twin.
 """
 
@@ -53,14 +54,22 @@ def _comparable(other: Entry, entry: Entry) -> bool:
 def _quicker(other: Entry, entry: Entry) -> bool:
     ours, theirs = entry["forward_us"]["p50"], other["forward_us"]["p90"]
     return bool(other["card_accuracy"]["top1"] >= entry["card_accuracy"]["top1"]
-                and ours > CLEARLY * theirs and ours - theirs > MATTERS_US)
+                and other["workers"] >= entry["workers"]  # several at once bear more than one that is quicker
+                and ours > CLEARLY * theirs and ours - theirs > MATTERS_US and _joined_as_quickly(other, entry))
 
 
 def _more_accurate_and_as_quick(other: Entry, entry: Entry) -> bool:
     same = ("runtime", "device", "threads", "workers", "max_batch", "max_wait_ms")
     return bool(other["card_accuracy"]["top1"] > entry["card_accuracy"]["top1"]
                 and all(other[key] == entry[key] for key in same)
-                and other["forward_us"]["p50"] - entry["forward_us"]["p50"] < SAME_US)
+                and other["forward_us"]["p50"] - entry["forward_us"]["p50"] < SAME_US
+                and _joined_as_quickly(other, entry))
+
+
+def _joined_as_quickly(other: Entry, entry: Entry) -> bool:
+    """Whether it is no slower per image in its best batch: what is slow alone, as a GPU, may bear more when joined."""
+    ours, theirs = entry["forward_us"].get("joined"), other["forward_us"].get("joined")
+    return ours is None or (theirs is not None and theirs - ours < SAME_US)
 
 
 def _twin(entry: Entry, entries: list[Entry]) -> Entry | None:

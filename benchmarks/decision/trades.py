@@ -2,7 +2,8 @@
 
 An objective is met by one configuration, and the next better one may cost hardly more. So every decision says what
 stands beside it: upwards, each that is surely more accurate than the one before, the cheapest first; downwards, each
-that surely costs less, the most accurate first. Surely: their intervals do not overlap.
+that surely costs less, the most accurate first. Surely: their intervals do not overlap. What a configuration costs is
+at most that, where its capacity was found to be at least so much.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def trades(entries: list[Entry], wish: dict[str, Any]) -> list[str]:
 
 def _more_accurate(best: Entry, fitting: list[Entry], price: Callable[[Entry], Interval]) -> list[Entry]:
     kept = [best]
-    for entry in sorted(fitting, key=price):
+    for entry in sorted(fitting, key=lambda entry: price(entry)[1]):
         if accuracy_interval(entry)[0] > accuracy_interval(kept[-1])[1]:
             kept.append(entry)
     return kept[1:]
@@ -47,13 +48,20 @@ def _more_accurate(best: Entry, fitting: list[Entry], price: Callable[[Entry], I
 
 def _cheaper(best: Entry, fitting: list[Entry], price: Callable[[Entry], Interval]) -> list[Entry]:
     kept = [best]
-    for entry in sorted(fitting, key=top1, reverse=True):
-        if top1(entry) < top1(kept[-1]) and price(entry)[1] < price(kept[-1])[0]:
+    for entry in sorted(fitting, key=lambda entry: (-top1(entry), price(entry)[1])):
+        if top1(entry) <= top1(kept[-1]) and price(entry)[1] < price(kept[-1])[0]:
             kept.append(entry)
     return kept[1:]
 
 
 def _told(entry: Entry, best: Entry, price: Callable[[Entry], Interval]) -> str:
-    points, times = 100 * (top1(entry) - top1(best)), sum(price(entry)) / sum(price(best))
+    points = 100 * (top1(entry) - top1(best))
     doubt = ", if at all," if overlap(accuracy_interval(entry), accuracy_interval(best)) else ""
-    return f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accurate{doubt} for {times:.3g} times"
+    gain = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accurate{doubt}" if points else "as accurate"
+    if price(best)[0] == price(entry)[0] == 0:
+        return f"{gain} for an unknown share of"
+    if price(best)[0] == 0:  # nobody knows how little the recommended one costs
+        return f"{gain} for at least {price(entry)[0] / price(best)[1]:.3g} times"
+    if price(entry)[0] == 0:
+        return f"{gain} for at most {price(entry)[1] / price(best)[0]:.3g} times"
+    return f"{gain} for {sum(price(entry)) / sum(price(best)):.3g} times"

@@ -31,7 +31,9 @@ def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
     """Why a configuration cannot be the answer; empty when it can."""
     if entry["unavailable"]:
         return [entry["unavailable"]]
-    found = [*_accuracy(entry, wish), *([entry["dominated"]] if entry["dominated"] else [])]
+    found = _accuracy(entry, wish)
+    if entry["dominated"] and not entry["capacity"]:  # what was load-tested all the same is judged by that
+        found.append(entry["dominated"])
     if entry["problem"]:
         return [*found, entry["problem"]]
     if not entry["capacity"]:
@@ -70,7 +72,8 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
     else:
         tied.sort(key=lambda entry: (-top1(entry), entry["cores"], entry["id"]))
     others = sorted((entry for entry in eligible if entry not in tied), key=lambda entry: -score(entry, wish)[0])
-    losers = sorted((entry for entry in entries if entry["reasons"]), key=lambda entry: -_capacity(entry))
+    losers = sorted((entry for entry in entries if entry["reasons"]),
+                    key=lambda entry: (-_capacity(entry), -top1(entry)))
     ranked, names = [*tied, *others, *losers], short_names(entries)
     for rank, entry in enumerate(ranked, 1):
         entry["rank"] = rank
@@ -83,7 +86,7 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
         "sentence": sentence(tied, losers, wish, names),
         "because": because(tied, others, losers, wish, names),
         "command": tied[0]["command"] if tied else None,
-        "caveats": caveats(tied[0], wish) if tied else [],
+        "caveats": caveats(tied[0], eligible, wish) if tied else [],
         "ranked": [entry["id"] for entry in ranked],
     }
 

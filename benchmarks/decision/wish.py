@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from benchmarks.capacity.probe import FULL, QUICK, Effort
+from benchmarks.capacity.probe import FULL, LONGEST_PROBE, QUICK, Effort, least_provable
 from benchmarks.capacity.slo import Slo
 from service.settings import Settings
 
@@ -47,6 +48,13 @@ class Wish:
             raise ValueError(f"--min-accuracy {self.min_accuracy} is not between 0 and 1")
         if not self.rate > 0:
             raise ValueError(f"--rate {self.rate} is not above 0")
+        if self.rate < (least := least_provable(self.limit)):
+            raise ValueError(f"--rate {self.rate:g}: even {LONGEST_PROBE:g} seconds of it prove nothing about "
+                             f"p{self.limit.percentile:g}; ask for at least {math.ceil(10 * least) / 10:g}, or for a "
+                             "lower percentile")
+        if self.objective == "energy" and self.passes < 2:
+            raise ValueError("--objective energy needs --passes 2 or more: how far they are apart is all that tells "
+                             "how sure a figure of joules is")
         if not 1 <= self.passes <= MOST_PASSES:
             raise ValueError(f"--passes {self.passes} is not from 1 to {MOST_PASSES}")
         for policy in self.batching:

@@ -32,7 +32,7 @@ def markdown(result: Result) -> str:
     lines += [f"- but {caveat}" for caveat in decision["caveats"]] + ([""] if decision["caveats"] else [])
     beside = trades(result["configurations"], wish)
     lines += [f"- or {trade}" for trade in beside] + ([""] if beside else [])
-    head = ["", configuration(result), "Accuracy", f"Capacity, {wish['objective_text']}", f"p99 at {wish['rate']:g}/s",
+    head = ["", configuration(result), "Accuracy", f"Capacity, {wish['objective_text']}", _tail(wish),
             "Headroom", cost_title(wish), "Why not"]
     lines += ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---:|---|"]
     lines += ["| " + " | ".join([MARK[entry["verdict"]], names[entry["id"]], *cells(entry, wish)]) + " |"
@@ -51,7 +51,7 @@ def short_table(result: Result) -> str:
     """Every configuration in a few columns, and where it was measured: for a README. Many dominated ones are folded."""
     wish, names = result["wish"], short_names(result["configurations"])
     head = ["", configuration(result), "Accuracy", "Capacity, requests/s",
-            f"{wish['slo'].split('=')[0]} at {wish['rate']:g}/s", cost_title(wish), "Why not"]
+            _tail(wish), cost_title(wish), "Why not"]
     shown, folded = list[str](), list[str]()
     for entry in result["configurations"]:
         accuracy, capacity, at_rate, _, cost, reasons = cells(entry, wish)
@@ -68,6 +68,10 @@ def short_table(result: Result) -> str:
     place = (f"Measured on {result['created'][:10]} on {cpu_and_cores(machine)} "
              f"({result['cores']}), commit {machine['commit']}: `{result['command']}`. {RULE}")
     return "\n".join([*lines, "", place])
+
+
+def _tail(wish: dict[str, Any]) -> str:
+    return f"{wish['slo'].split('=')[0].strip()} at {wish['rate']:g}/s"
 
 
 def configuration(result: Result) -> str:

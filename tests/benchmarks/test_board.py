@@ -75,6 +75,17 @@ def test_a_machine_that_only_weighed_has_the_latency_of_that_at_half_of_the_capa
     assert shown
 
 
+def test_what_could_not_be_tried_is_no_row_and_every_row_says_what_its_capacity_keeps() -> None:
+    results = [result for result in board.committed() if "configurations" in result]
+    results[0]["configurations"].append(results[0]["configurations"][0] | {"artifact": None, "model": "absent@1"})
+    results[0]["wish"]["objective_text"] = "p90 ≤ 50 ms"
+
+    rows = [row for each in board.boards(results).boards for row in each.rows]
+
+    assert "absent@1" not in {row.model for row in rows}
+    assert {row.objective for row in rows} == {"p90 ≤ 50 ms", "p99 ≤ 20 ms"}
+
+
 def test_every_decision_of_a_machine_is_there_with_what_else_would_do(file: BoardFile) -> None:
     told = {(each.machine, found.dataset): found for each in file.boards for found in each.decisions}
 

@@ -25,11 +25,12 @@ export async function start() {
     const chosen = board.boards[Number($("machine").value)];
     for (const each of entries) each.row = chosen ? rowOf(each, chosen.rows) : null;
     const shown = entries.filter((each) => each.row?.p99_ms && each.accuracy !== undefined);
+    const objectives = new Set(shown.map((each) => each.row.objective).filter(Boolean));
     $("board").hidden = !shown.length && $("data-field").hidden;
     $("board").classList.toggle("unmeasured", !shown.length);
     $("measured").textContent = chosen ? [
       `Speed: ${chosen.machine}, ${chosen.measured}, commit ${chosen.commit ?? "unknown"}.`,
-      chosen.load ? `Latency under ${chosen.load}.` : "", chosen.objective ? `Capacity is the rate up to which ${chosen.objective} holds.` : "",
+      chosen.load ? `Latency under ${chosen.load}.` : "", objectives.size ? `Capacity is the rate up to which ${[...objectives].join(", or ")} holds.` : "",
       "Accuracy: the whole test split through the runtime that serves, 95 % Wilson intervals.",
     ].join(" ") : "";
     picture = null;

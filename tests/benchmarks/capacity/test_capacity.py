@@ -6,13 +6,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from queueing import answered, capacity, response
 
-from benchmarks.capacity.measure import Target
-from benchmarks.capacity.probe import Effort, judge, planned
+from benchmarks.capacity import measure
+from benchmarks.capacity.measure import Target, find_capacity
+from benchmarks.capacity.probe import FULL, QUICK, Effort, judge, least_provable, planned
 from benchmarks.capacity.search import search
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.plan import Plan
@@ -28,14 +30,14 @@ SLO = Slo(99, 25_000)
 Fake = Callable[..., AbstractContextManager[Server]]
 
 
-def served(plan: Plan) -> Load:
+def served(plan: Plan, service: int = SERVICE) -> Load:
     """The load that one worker with a fixed service time would have answered, without the waiting."""
     warmup = arrivals("poisson", plan.rate, plan.warmup, (plan.seed, 2))
     measured = arrivals("poisson", plan.rate, plan.seconds, plan.seed) + int(plan.warmup * 1e6)
     intended = np.concatenate([warmup, measured])
     n = len(intended)
     rows = Rows(
-        intended=intended, sent=intended, done=answered(intended, SERVICE), warmup=intended < plan.warmup * 1e6,
+        intended=intended, sent=intended, done=answered(intended, service), warmup=intended < plan.warmup * 1e6,
         outcome=np.full(n, OK, np.uint8), status=np.full(n, 200, np.int16), image=np.zeros(n, np.int32),
         label=np.zeros(n, np.int16), predicted=np.zeros(n, np.int16), stages=np.zeros((n, len(STAGES)), np.float32),
     )
@@ -66,6 +68,40 @@ def test_the_capacity_of_a_queue_is_what_theory_says() -> None:
     # The rule errs on the safe side: a rate that passes is proven, one that fails may still be just within.
     assert found.low <= theory * 1.01
     assert found.high >= theory * 0.92
+
+
+@pytest.mark.parametrize(("objective", "effort"), [
+    ("p99=1s", FULL), ("p99.9=1s", FULL), ("p99=1s", QUICK), ("p99.5=1s", QUICK), ("p90=1s", QUICK),
+])
+def test_a_server_that_never_misses_passes_whatever_the_percentile(objective: str, effort: Effort) -> None:
+    slo = Slo.parse(objective)
+
+    for rate in (least_provable(slo), effort.least_rate(slo), 2000.0):
+        plan = planned(rate, 0, slo, effort, model="toy", path="/predict", seed=1)
+        idle = served(plan, service=1)
+        assert plan.most_over is not None
+        assert plan.most_over >= (effort.over if rate == 2000 else 0)
+        assert judge(idle, slo).passed
+
+
+def test_a_wanted_rate_below_the_usual_ones_is_tried(monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
+    tried: list[float] = []
+
+    def bears_twenty(*arguments: Any, **_: Any) -> Load:
+        rate = arguments[4]
+        tried.append(rate)
+        return served(planned(rate, 0, SLO, QUICK, model="toy", path="/predict", seed=1),
+                      service=1 if rate <= 20 else 10**6)
+
+    monkeypatch.setattr(measure, "probe", bears_twenty)
+    server: Any = None
+
+    found, _ = find_capacity(target, server, SLO, FULL, start=200, wanted=10)
+    assert found.low is not None
+    assert found.low == pytest.approx(20, rel=0.06)
+    tried.clear()
+    assert find_capacity(target, server, SLO, FULL, start=200)[0].low is None
+    assert min(tried) > 27
 
 
 def test_late_failed_timed_out_and_dropped_requests_all_miss_the_objective(made: Callable[..., Load]) -> None:

@@ -59,7 +59,7 @@ def test_the_highest_capacity_that_is_accurate_enough_is_recommended_with_its_co
     ({"low": 140.0, "high": 150.0}, "capacity 140 to 150/s is below 200/s"),
     ({"low": None, "high": 5.0}, "no rate down to 5/s keeps p99 ≤ 20 ms"),
     ({"unavailable": "torch is not installed"}, "torch is not installed"),
-    ({"dominated": "dominated: x is better"}, "dominated: x is better"),
+    ({"dominated": "dominated: x is better", "capacity": None}, "dominated: x is better"),
     ({"problem": "POST /predict answered 503", "capacity": None}, "POST /predict answered 503"),
     ({"caching": {"invalid": True, "reason": "it remembers"}}, "INVALID: it remembers"),
 ])
@@ -90,7 +90,47 @@ def test_overlapping_capacities_are_a_tie_that_accuracy_breaks_openly(
     found = decide([one("quick", 0.91, 410, 430), one("exact", 0.93, 400, 420)], wish)
 
     assert (found["recommended"], found["ties"]) == ("exact", ["quick"])
-    assert "A tie with quick" in found["sentence"]
+    assert found["sentence"].endswith("A tie with quick: their capacities overlap, and this one is preferred for its "
+                                      "accuracy.")
+
+
+def test_a_tie_says_what_overlaps_and_what_broke_it(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    entries = [one("narrow", low=3000, high=3150), one("wide", low=6000, high=6250, cores=2),
+               one("next", low=1000, high=1050)]
+
+    found = decide(entries, wish | {"objective": "cost"})
+
+    assert "A tie with wide: their costs overlap, and this one is preferred for its few cores." in found["sentence"]
+    assert found["because"][0] == ("Of 3 that fit, it, as one of a tie, needs the fewest core-seconds per prediction; "
+                                   "the next, next: 3.00 times as much.")
+
+
+@pytest.mark.parametrize("capacity", [
+    {"pass_rate": 5000.0, "fail_rate": None, "blame": None, "bound_by": "nothing"},
+    {"pass_rate": 5000.0, "fail_rate": 5250.0, "blame": "the generator was late", "bound_by": "generator"},
+])
+def test_what_may_bear_any_amount_more_is_not_surely_worse(
+    wish: dict[str, Any], one: Callable[..., Entry], capacity: Entry
+) -> None:
+    wish |= {"objective": "cost"}
+    entries = [one("known", low=3400, high=3550), one("open", 0.95, cores=2, capacity=capacity)]
+
+    found = decide(entries, wish)
+
+    assert (found["recommended"], found["ties"]) == ("open", ["known"])
+    assert entries[1]["cost"]["core_seconds_interval"] == (0.0, 400.0)
+    assert trades(entries, wish) == []
+
+
+def test_what_costs_at_most_or_at_least_so_much_is_told_so(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    unbounded = {"pass_rate": 600.0, "fail_rate": None, "blame": None, "bound_by": "nothing"}
+    entries = [one("good", 0.95, cores=2, capacity=unbounded), one("dear", 0.99, low=210, high=220)]
+
+    decide(entries, wish | {"objective": "accuracy"})
+    assert trades(entries, wish) == ["good: 4.00 points less accurate for at most 0.733 times the cost"]
+
+    decide(entries, wish | {"objective": "cost"})
+    assert trades(entries, wish) == ["dear: 4.00 points more accurate for at least 1.36 times the cost"]
 
 
 def test_cost_counts_cores_and_headroom_does_not(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
@@ -118,6 +158,29 @@ def test_when_nothing_fits_the_closest_is_named(wish: dict[str, Any], one: Calla
     assert "Closest: slow (capacity 100 to 105/s is below 200/s)." in found["sentence"]
 
 
+def test_of_what_was_not_load_tested_the_most_accurate_is_the_closest(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    found = decide([one("awful", 0.4, capacity=None), one("nearly", 0.89, capacity=None)], wish)
+
+    assert "Closest: nearly (accuracy 89.00 %" in found["sentence"]
+
+
+def test_a_gpu_that_wins_by_cost_says_that_it_is_not_in_it(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    entries = [one("cpu"), one("gpu", low=900, high=940, device="cuda")]
+
+    caveats = decide(entries, wish | {"objective": "cost"})["caveats"]
+
+    assert caveats == ["its cost is that of its CPU cores, and leaves out the GPU, which others that fit do without"]
+
+
+def test_a_probe_that_was_too_short_missed_nothing(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    entry = one("x", at_rate={"passed": False, "over": 0, "requests": 360, "percentile_us": 900.0})
+
+    assert decide([entry], wish)["caveats"] == [
+        "the probe at 200/s itself was too short to prove anything (none of 360 over)"]
+
+
 def test_doubts_about_the_winner_are_told(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
     entry = one("x", 0.902)
     entry["capacity"] |= {"bound_by": "generator", "blame": "it was late"}
@@ -136,6 +199,25 @@ def test_what_is_slower_and_not_more_accurate_is_dominated(one: Callable[..., En
         "dominated: quick is at least as accurate and takes 100 µs instead of 300 µs for an image alone")
     assert dominated_by(quick, [quick, slow, exact]) is None
     assert dominated_by(exact, [quick, slow, exact]) is None
+
+
+def test_more_workers_and_better_batches_are_not_dominated_by_a_quicker_answer(one: Callable[..., Entry]) -> None:
+    wide = one("wide", workers=8, cores=8, forward_us={"p50": 1462.0, "p90": 1500.0, "joined": 900.0})
+    deep = one("deep", threads=8, cores=8, forward_us={"p50": 722.0, "p90": 855.0, "joined": 400.0})
+    gpu = one("gpu", device="cuda", forward_us={"p50": 206.0, "p90": 210.0, "joined": 5.0})
+    cpu = one("cpu", forward_us={"p50": 94.0, "p90": 100.0, "joined": 57.0})
+
+    assert dominated_by(wide, [wide, deep]) is None
+    assert dominated_by(gpu, [gpu, cpu]) is None
+    assert dominated_by(wide | {"workers": 1}, [wide, deep]) is not None
+
+
+def test_what_was_load_tested_is_judged_by_its_load_and_not_by_the_bare_runtime(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    entries = [one("quick"), one("loaded", low=3400, high=3500, dominated="dominated: quick is quicker")]
+
+    assert decide(entries, wish)["recommended"] == "loaded"
 
 
 def test_what_is_as_quick_and_less_accurate_is_dominated_as_a_tie_would_go_against_it(
@@ -216,6 +298,14 @@ def test_less_accuracy_has_what_it_saves_told(wish: dict[str, Any], one: Callabl
 
     assert trades(entries, wish) == ["fair: 3.00 points less accurate for 0.683 times the cost",
                                      "quick: 4.00 points less accurate for 0.5 times the cost"]
+
+
+def test_as_much_accuracy_for_less_is_told_too(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    entries = [one("wide", low=6000, high=6200, cores=4), one("narrow", low=3000, high=3100)]
+
+    decide(entries, wish)
+
+    assert trades(entries, wish) == ["narrow: as accurate for 0.5 times the cost"]
 
 
 def test_where_nothing_fits_or_only_one_there_is_nothing_to_trade(

@@ -16,7 +16,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.capacity.probe import Effort
-from benchmarks.comparison.contenders import find_contenders
+from benchmarks.commands import deciding
+from benchmarks.comparison.contenders import NothingToWeighError, find_contenders
 from benchmarks.comparison.run import RunError
 from benchmarks.decision import measure, wish
 from benchmarks.decision.configurations import Configuration, matrix
@@ -169,8 +170,19 @@ def test_a_decision_without_a_single_load_is_still_a_page(toys: Path, asked: Wis
     assert "not measured yet" in page(result)
 
 
+def test_models_that_answer_different_questions_are_not_weighed_as_rivals(toys: Path) -> None:
+    mine, other = find_contenders(toys / "models")[:2]
+    other = replace(other, card=other.card.model_copy(update={"classes": ("hot", "cold")}))
+
+    with pytest.raises(NothingToWeighError, match=r"different questions: a know .*; b know hot, cold, …. Choose those"):
+        deciding._same_question([mine, other])
+
+
 @pytest.mark.parametrize(("option", "said"), [
     (["--slo", "20ms"], "write p99=20ms"), (["--min-accuracy", "90"], "not between 0 and 1"),
+    (["--rate", "3"], "even 120 seconds of it prove nothing about p99; ask for at least 5.8"),
+    (["--slo", "p99.9=1s"], "even 120 seconds of it prove nothing about p99.9; ask for at least 58.1"),
+    (["--objective", "energy", "--passes", "1"], "needs --passes 2 or more"),
 ])
 def test_a_wish_that_makes_no_sense_is_refused_with_an_example(option: list[str], said: str) -> None:
     command = ["weigh", "--slo", "p99=20ms", "--min-accuracy", "0.9", "--rate", "10", *option]
