@@ -15,8 +15,8 @@ from training.datasets import resolve
 from training.recipe import Recipe
 from training.recipes import EVERY_RECIPE, PARAMETERS, RECIPES, VARIANTS
 from training.results.files import FOLDER, read_all
+from training.results.pooled import per_recipe
 from training.results.summary import figure_range
-from training.results.table import best_per_recipe
 
 
 def select(patterns: list[str]) -> list[Recipe]:
@@ -55,7 +55,7 @@ def listing(folder: Path = FOLDER, *, variants: bool = False) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("what it is", no_wrap=True, overflow="ellipsis")
-    results = best_per_recipe(read_all(folder))
+    results = per_recipe(read_all(folder))
     for recipe in (VARIANTS if variants else RECIPES).values():
         result = results.get(recipe.name)
         table.add_row(

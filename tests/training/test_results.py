@@ -21,6 +21,7 @@ from training.recipes import EVERY_RECIPE, RECIPES, VARIANTS
 from training.results import FOLDER, read_all, write_all
 from training.results.durations import read_probes
 from training.results.files import stale
+from training.results.pooled import per_recipe
 from training.results.probing import keep
 from training.results.summary import _after
 
@@ -42,6 +43,31 @@ def folder(tmp_path: Path) -> Path:
 def only(folder: Path) -> dict[str, Any]:
     (result,) = read_all(folder)
     return result
+
+
+def test_runs_on_two_kinds_of_device_count_together_and_a_seed_counts_once(
+    store: Store, runs: Path, folder: Path
+) -> None:
+    for seed, figure in enumerate((0.884, 0.885, 0.886)):
+        store(runs, RECIPES["fm002-ann"], seed, figure)
+    write_all(folder, root=runs)
+    shutil.rmtree(runs)
+    for seed, figure in ((2, 0.93), (3, 0.887)):
+        store(runs, RECIPES["fm002-ann"], seed, figure, device="cuda")
+    store(runs, RECIPES["fm002-ann"], 0, 0.88, protocol="clean", device="cuda")
+    write_all(folder, root=runs)
+
+    pooled = per_recipe(read_all(folder))["fm002-ann"]
+
+    seeds = pooled["protocols"]["report"]["seeds"]
+    assert [(kept["seed"], kept["figure"]["accuracy"]) for kept in seeds] == [
+        (0, 0.884), (1, 0.885), (2, 0.886), (3, 0.887)]
+    assert pooled["row"]["data"] == "fashion-mnist, cpu and cuda"
+    assert pooled["row"]["ours, clean protocol"].endswith("n = 1)")
+    assert "our mean 88.55 % of 4 seeds" in pooled["verdict"]["reason"]
+    assert pooled["row"]["why"].endswith("by themselves: on cuda not decidable (n = 2)")
+    assert {result["device"]: len(result["protocols"]["report"]["seeds"]) for result in read_all(folder)} == {
+        "cpu": 3, "cuda": 2}
 
 
 def test_a_file_holds_mean_interval_verdict_and_every_seed(store: Store, runs: Path, folder: Path) -> None:

@@ -15,7 +15,8 @@ from training.recipes import RECIPES
 from training.report import figures, tables
 from training.results.durations import read_probes
 from training.results.files import FOLDER, derive
-from training.results.table import NOT_RUN, best_per_recipe, rows
+from training.results.pooled import per_recipe
+from training.results.table import NOT_RUN, rows
 from training.results.verdict import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
 
 HERE = Path(__file__).parent
@@ -84,7 +85,7 @@ def _summary(results: Sequence[dict[str, Any]], probes: Sequence[dict[str, Any]]
 
 def _overviews(results: Sequence[dict[str, Any]], drawn: _Pictures) -> str:
     parts = []
-    best = list(best_per_recipe([result for result in results if result["recipe"] in RECIPES]).values())
+    best = list(per_recipe([result for result in results if result["recipe"] in RECIPES]).values())
     for family, name in (("fashion-mnist", "Fashion-MNIST"), ("cifar10", "CIFAR-10")):
         held = [result for result in best if result["dataset"].removesuffix("-jpeg") == family]
         if held := [result for result in held if result["reported"] or "report" not in result["protocols"]]:

@@ -8,6 +8,7 @@ from typing import Any
 from training.recipe import Recipe
 from training.recipes import RECIPES
 from training.results.durations import duration
+from training.results.pooled import per_recipe
 from training.results.summary import row
 
 INDEX = "reproduction.json"
@@ -15,20 +16,10 @@ RIGHT_ALIGNED = ("parameters", "reported", "ours, the report's protocol", "ours,
 NOT_RUN = "not run"
 
 
-def best_per_recipe(results: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The file that stands for each recipe: the one with the most runs under the report's protocol, then at all."""
-    best: dict[str, dict[str, Any]] = {}
-    for result in results:
-        held = best.get(result["recipe"])
-        if held is None or _weight(result) > _weight(held):
-            best[result["recipe"]] = result
-    return best
-
-
 def rows(results: Iterable[dict[str, Any]], probes: Iterable[dict[str, Any]] = ()) -> list[dict[str, str]]:
     """One row per recipe, as text. What was not run says so, and how long it would take where `probes` know it."""
     results, probes = list(results), list(probes)
-    best = best_per_recipe(results)
+    best = per_recipe(results)
     return [
         best[name]["row"] if name in best else _not_run(recipe, probes) for name, recipe in RECIPES.items()
     ]
@@ -46,8 +37,3 @@ def _not_run(recipe: Recipe, probes: list[dict[str, Any]]) -> dict[str, str]:
         return row(recipe, word=NOT_RUN, reason=NOT_RUN)
     why = f"{NOT_RUN}: one run takes {known} ({known.machine}), by the step times measured there"
     return row(recipe, word=f"{NOT_RUN}: {known}", reason=why)
-
-
-def _weight(result: dict[str, Any]) -> tuple[int, int]:
-    seeds = {name: len(held["seeds"]) for name, held in result["protocols"].items()}
-    return seeds.get("report", 0), sum(seeds.values())
