@@ -1,7 +1,8 @@
 """What the operators asked of all workers: which models stay unloaded, and which are to be loaded again.
 
 An API call reaches one worker of several, so the wish is kept in a file that all of them look at. It lies in a folder
-of this server alone (mode 0700), named after the process that started the workers, and is made at the first wish:
+of this server alone (mode 0700), named after the process that started the workers, and is made at the start, before
+anybody else can make it:
 
     wish.json        see Wish; replaced, never changed
     <pid>.applied    the last generation this worker has carried out, so that an answer can wait for all of them
@@ -77,11 +78,19 @@ class Control:
         self._shared = settings.workers > 1
         self._folder = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getuid()}-{parent}-{_started(parent)}-{models}"
         self._wish = self._folder / "wish.json"
-        if self._shared:
-            self.applied(0)
+        try:
+            _make_private(self._folder)
+            self._ours = True
+        except OSError:  # nowhere to write, or not ours: one worker can do without, as long as nobody wishes anything
+            if self._shared:
+                raise
+            self._ours = False
+        self.applied(0)
 
     def read(self) -> Wish:
-        """The wish in force."""
+        """The wish in force; nothing where the folder is not this server's own."""
+        if not self._ours:
+            return Wish()
         try:
             found = json.loads(self._wish.read_bytes())
         except FileNotFoundError:
@@ -94,6 +103,7 @@ class Control:
     def changing(self) -> Iterator[Wish]:
         """The wish in force, while no other worker changes it."""
         _make_private(self._folder)
+        self._ours = True
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self.read()

@@ -42,6 +42,7 @@ from service.wire import EvaluateAnswer, EvaluateRequest, Job
 FIELDS = ("model", "runtime", "split", "limit", "batch_size", "compare", "job")
 FORM_FIELDS = ("model", "runtime", "limit", "batch_size", "compare", "job")
 DATA = "data"
+MOST_FILES = 2  # of one evaluation
 Answered = EvaluateAnswer | Job
 
 
@@ -60,14 +61,14 @@ async def evaluate(request: Request) -> Response:
     state, visit = state_of(request), visit_of(request)
     body = await request.body()
     visit.watch.mark("read")
-    query = {name: value for name, value in request.query_params.multi_items() if name != "format"}
+    query = QueryParams([(name, value) for name, value in request.query_params.multi_items() if name != "format"])
     kind = chosen_format(request.query_params, request.headers.get("accept", ""))
     if state.evaluating >= state.settings.max_evaluations:
         raise _busy(state)
     state.evaluating += 1
     stop = threading.Event()
     try:
-        work = _work(body, request, QueryParams(query), state, visit.watch, stop)
+        work = _work(body, request, query, state, visit.watch, stop)
         began = time.perf_counter()
         answer = await _unless_gone(request, asyncio.get_running_loop().run_in_executor(state.evaluations, work))
         state.evaluation_s = time.perf_counter() - began
@@ -209,6 +210,9 @@ def _from_form(body: bytes, content_type: str, parameters: QueryParams, settings
     parts = parse_form(body, content_type, max_parts=2 * settings.max_evaluate_images + SPARE_PARTS)
     images = [bytes(part.data) for part in parts if part.name in IMAGE_FIELDS]
     data = [bytes(part.data) for part in parts if part.name == DATA]
+    if len(data) > MOST_FILES:
+        raise Problem("bad-value", f"there are {len(data)} files of data", field=DATA, limit=MOST_FILES,
+                      cure="send one, or a pair of IDX files, or a CSV file with a zip")
     labels = [part.text() for part in parts if part.name == "labels"]
     plain = [part for part in parts if part.name not in (*IMAGE_FIELDS, "labels", DATA)]
     told = {name: _reader(name)(text) for name, text in texts_of(plain, FORM_FIELDS).items()}

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import io
-import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from service.card import InputSpec
+from service.effort import SCAN
 from service.problems import Problem
 from service.settings import Resize
 
@@ -37,7 +37,9 @@ SIGNATURES: dict[bytes, str] = {
 }
 ALLOWED = "PNG, JPEG, WebP, BMP"
 OTHERS: dict[bytes, str] = {b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"%PDF": "PDF", b"<svg": "SVG"}
-PNG_SIZE = slice(16, 24)  # width and height in IHDR, which is always the first chunk
+RUN_LENGTHS = (1, 2)            # a BMP's compression as Pillow unpacks it in Python, pixel by pixel
+OLD_HEADER = b"\x0c\0\0\0"      # of a BMP that knows no compression
+MOST_SCANS = 64                 # of a JPEG: each goes over all its pixels, and a few bytes are enough for one
 MODES = {1: "L", 3: "RGB"}
 
 
@@ -61,6 +63,7 @@ def rehearse() -> None:
 def decode(data: bytes, spec: InputSpec, *, max_pixels: int, resize: Resize) -> Decoded:
     """Decode one image file to the shape of `spec`; raises Problem, never anything else, whatever the bytes are."""
     kind = sniff(data)
+    _check_kind(data, kind)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             _check_size(image.size, spec, max_pixels, resize)
@@ -107,16 +110,14 @@ def sniff(data: bytes) -> str:
     )
 
 
-def expected_s(data: bytes | bytearray) -> float:
-    """Roughly how long `decode` will take, in seconds, from the first bytes alone.
-
-    A PNG's header gives its pixels and a JPEG cannot be much smaller than its picture; WebP can be a few bytes for any
-    number of pixels, so it is never expected to be quick.
-    """
-    if data[1:4] == b"PNG" and len(data) >= PNG_SIZE.stop:
-        width, height = struct.unpack(">II", data[PNG_SIZE])
-        return float(60e-6 + 20e-9 * width * height)
-    return 60e-6 + 60e-9 * len(data) if data[:2] in (b"\xff\xd8", b"BM") else 1.0
+def _check_kind(data: bytes, kind: str) -> None:
+    """Problem for the two ways to keep a decoder busy for minutes with a few bytes."""
+    if kind == "BMP" and int.from_bytes(data[30:34], "little") in RUN_LENGTHS and data[14:18] != OLD_HEADER:
+        raise Problem("unsupported-image-format", "this BMP is run-length encoded",
+                      cure=f"save it without compression, or convert it to one of {ALLOWED}")
+    if kind == "JPEG" and (scans := data.count(SCAN)) > MOST_SCANS:
+        raise Problem("image-too-large", f"this JPEG has {scans} scans, the limit is {MOST_SCANS}", limit=MOST_SCANS,
+                      cure="save it anew; an encoder writes a dozen at most")
 
 
 def _check_size(size: tuple[int, int], spec: InputSpec, max_pixels: int, resize: Resize) -> None:

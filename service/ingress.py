@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -23,7 +23,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from service import images
+from service import effort, images
 from service.card import InputSpec
 from service.fields import merge, parse_json, read_query, read_whole, shorten, texts_of
 from service.forms import parse_form
@@ -41,6 +41,8 @@ MEDIA_TYPES = (
 )
 SHORTEST_S = 0.001  # of a deadline; what is over before it began is a mistake, not a wish
 SPARE_PARTS = 16  # plain fields beside the images
+SHORT_TEXT = 8192  # characters of an image as base64 that are worth a look at it
+LIST_S, LISTED_BYTE_S = 50e-6, 20e-9  # of nested lists of pixels, each, and for each byte of the JSON
 
 
 @dataclass(slots=True)
@@ -143,11 +145,24 @@ def to_pixels(
     return images.decode(bytes(data), spec, max_pixels=settings.max_pixels, resize=resize)
 
 
-def expected_s(item: Any) -> float:
-    """Roughly how long `to_pixels` will take, in seconds, from what can be seen without decoding."""
+def expected_s(items: Sequence[Any], size: int) -> float:
+    """How long `to_pixels` will take for all items at most, in seconds. `size` is that of the body they came in."""
+    lists = sum(isinstance(item, list) for item in items)
+    others = sum(_file_s(item) for item in items if not isinstance(item, list))
+    return others + (lists * LIST_S + size * LISTED_BYTE_S if lists else 0.0)
+
+
+def _file_s(item: Any) -> float:
     if isinstance(item, bytes | bytearray):
-        return images.expected_s(item)
-    return len(item) * 20e-9 if isinstance(item, str) else 50e-6
+        return effort.expected_s(item)
+    if not isinstance(item, str):
+        return effort.FIXED_S  # it is refused
+    if len(item) > SHORT_TEXT:
+        return effort.LONG_S
+    try:
+        return effort.expected_s(binascii.a2b_base64(item.rpartition(",")[2]))
+    except ValueError:
+        return effort.FIXED_S
 
 
 def check_count(count: int, limit: int) -> None:

@@ -130,7 +130,7 @@ async def _one(request: Request) -> tuple[Opened, Pixels, Size | None, int]:
     else:
         _only_one(len(ask.items))
         images, outcomes = await dispatch.call(
-            decoder(ask, spec, settings), sum(map(expected_s, ask.items)), "decode", watch)
+            decoder(ask, spec, settings), expected_s(ask.items, len(body)), "decode", watch)
         first = outcomes[0]
         if isinstance(first, Decoded) and first.original is not None:
             original = Size(width=first.original[0], height=first.original[1])

@@ -167,7 +167,7 @@ class Metrics(Collector):
         total = sum(ns.values())
         values[seconds + bisect_left(NANOSECONDS, total)] += 1
         values[seconds + len(SECONDS) + 1] += total / 1e9
-        if visit.images and visit.model is not None and visit.runtime is not None:
+        if visit.images and visit.status < REFUSED and visit.model is not None and visit.runtime is not None:
             self._observe_stages(ns, visit.images, visit.model, visit.runtime)
 
     def _observe_stages(self, ns: dict[str, int], images: int, model: str, runtime: str) -> None:
@@ -216,6 +216,7 @@ class Metrics(Collector):
         return []
 
 
+REFUSED = 400  # a status from here on: whatever was decoded, no answer came of it
 STRIDE = len(SECONDS) + 2  # slots of one stage
 
 

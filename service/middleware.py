@@ -130,7 +130,9 @@ class Enveloped:
             return
         # A client that is still sending would see its connection reset instead of the answer, so: answer, then listen
         # until it has understood, and only then end the answer.
-        await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        # What it sends meanwhile is read as this body, also a next request: so there must be none on this connection.
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body, "more_body": True})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):

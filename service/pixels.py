@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.card import InputSpec
 from service.problems import Problem
 
+TOO_MANY = 4  # times the values of an image
 RANGE_CURE = "send whole numbers from 0 (black) to 255 (white); scaling and normalisation happen inside the model"
 
 
@@ -41,7 +42,7 @@ def from_lists(item: list[Any], spec: InputSpec, *, no_booleans: bool = False) -
     flat = _quick(item, spec) if no_booleans else None
     if flat is not None:
         return np.frombuffer(flat, dtype=np.uint8).reshape(spec.shape)
-    shape, leaves = _unnest(item)
+    shape, leaves = _unnest(item, spec)
     kinds = set(map(type, leaves))
     if kinds != {int}:
         raise _not_pixels(leaves, shape, spec)
@@ -69,12 +70,20 @@ def _quick(item: list[Any], spec: InputSpec) -> bytes | None:
         return None
 
 
-def _unnest(item: list[Any]) -> tuple[tuple[int, ...], list[Any]]:
-    """The shape of nested lists as far as they are regular, and what lies below."""
+def _unnest(item: list[Any], spec: InputSpec) -> tuple[tuple[int, ...], list[Any]]:
+    """The shape of nested lists as far as they are regular, and what lies below.
+
+    Problem as soon as there is far more than an image of `spec`: to look at millions of values holds everybody up.
+    """
+    most = TOO_MANY * spec.height * spec.width * spec.channels
     shape: tuple[int, ...] = (len(item),)
     level = item
+    if len(level) > most:
+        raise _wrong_shape(f"there are {len(level)} rows", spec)
     while level and set(map(type, level)) == {list} and len(lengths := set(map(len, level))) == 1:
         shape += (lengths.pop(),)
+        if len(level) * shape[-1] > most:
+            raise _wrong_shape(f"the pixels are {_text(shape)}", spec)
         level = list(chain.from_iterable(level))
     return shape, level
 

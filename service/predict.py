@@ -80,7 +80,7 @@ async def answer(
         watch.mark("decode")
     else:
         images, outcomes = await dispatch.call(
-            decoder(ask, opened.card.input, settings), sum(map(expected_s, ask.items)), "decode", watch
+            decoder(ask, opened.card.input, settings), expected_s(ask.items, len(body)), "decode", watch
         )
     visit.images = len(images)
     deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)

@@ -2,7 +2,8 @@
 
 A client that sends headers without end would fill the memory, one that sends them drop by drop would hold a connection
 for ever, and neither ever reaches a middleware. Here both are refused with the same problem JSON as everything else,
-and so is what is not HTTP at all.
+and so is what is not HTTP at all. Between and behind the pieces of a body there is room for more of the same: what a
+chunk's size is followed by, and trailers.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class Careful(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.access_log = False  # ours says more, and is written after the answer
-        self._in_head = True
-        self._seen = 0  # bytes of a head that is not complete
+        self._in_head, self._in_body = True, False
+        self._seen = 0   # bytes of a head that is not complete
+        self._aside = 0  # bytes since the last piece of a body that are none of it
         self._alarm: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -49,6 +51,7 @@ class Careful(HttpToolsProtocol):
         """Parse, then look whether the head has had its share."""
         if self.transport.is_closing():
             return
+        self._aside += len(data)
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
             self._seen += len(data)
@@ -57,6 +60,12 @@ class Careful(HttpToolsProtocol):
                                      limit=self.max_head, cure="send fewer or shorter headers"))
             elif self._alarm is None:
                 self._alarm = self.loop.call_later(self.head_s, self._too_slow)
+        elif self._in_body and self._aside > self.max_head and not self.transport.is_closing():
+            if self.cycle.response_started or self.pipeline:
+                self.transport.close()
+            else:
+                self._refuse(Problem("head-too-large", f"more than {self.max_head} bytes are beside the body's chunks",
+                                     limit=self.max_head, cure="send no trailers"))
         elif self._alarm is None and self.cycle is not None and self.cycle.response_complete:
             # An empty line between two requests: no head begins, and uvicorn has put its own timer away.
             self._alarm = self.loop.call_later(self.head_s, self._too_slow)
@@ -66,9 +75,23 @@ class Careful(HttpToolsProtocol):
         self._in_head, self._seen = True, 0
         super().on_message_begin()
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, which the middleware counts."""
+        self._aside = 0
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """The next chunk begins, or the trailers do."""
+        self._aside = 0
+
+    def on_message_complete(self) -> None:
+        """Nothing of this request is still to come."""
+        self._in_body = False
+        super().on_message_complete()
+
     def on_headers_complete(self) -> None:
         """The head is complete; from here on the middleware watches."""
-        self._in_head = False
+        self._in_head, self._in_body, self._aside = False, True, 0
         if self._alarm is not None:
             self._disarm()
         super().on_headers_complete()

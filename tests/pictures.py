@@ -37,3 +37,12 @@ def bomb(width: int = 20_000, height: int = 10_000) -> bytes:
     data = b"".join(squeeze.compress(row) for _ in range(height)) + squeeze.flush()
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def run_length(width: int, height: int) -> bytes:
+    """A BMP of 8 bits in which four bytes stand for a row."""
+    palette = b"".join(bytes([shade, shade, shade, 0]) for shade in range(256))
+    rows = b"\x01\x07\0\0" * height + b"\0\x01"
+    start = 14 + 40 + len(palette)
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(rows), 2835, 2835, 256, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + palette + rows

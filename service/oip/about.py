@@ -136,7 +136,7 @@ def oip_json(answer: BaseModel, status: int = HTTPStatus.OK) -> Response:
 
 
 def _totals(metrics: Metrics) -> Totals:
-    """Sums over all runtimes and workers by (model, what): images, requests, and seconds per stage."""
+    """Sums over all runtimes and workers by (model, what): images, requests, calls, and seconds per stage."""
     found: Totals = defaultdict(float)
     for family in text_string_to_metric_families(metrics.text().decode()):
         for sample in family.samples:
@@ -145,6 +145,8 @@ def _totals(metrics: Metrics) -> Totals:
                 found[model, "images"] += sample.value
             elif sample.name == "weighbridge_images_count":
                 found[model, "requests"] += sample.value
+            elif sample.name == "weighbridge_batch_images_count":
+                found[model, "calls"] += sample.value
             elif sample.name == "weighbridge_stage_seconds_sum":
                 found[model, sample.labels["stage"]] += sample.value
     return found
@@ -161,7 +163,7 @@ def _stats(name: str, version: int, found: Totals) -> ModelStats:
         name=name,
         version=str(version),
         inference_count=int(found[model, "images"]),
-        execution_count=requests,
+        execution_count=int(found[model, "calls"]),  # of the runtime, each for a batch
         inference_stats=InferenceStats(
             success=spent("read", "parse", "decode", "queue", "infer", "encode"),
             queue=spent("queue"),

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service import effort
 from service.card import InputSpec
 from service.fields import shorten
-from service.ingress import check_count, expected_s
+from service.ingress import LIST_S, LISTED_BYTE_S, check_count
 from service.oip.messages import InferAnswer
 from service.oip.tensors import (
     ENCODED,
@@ -51,7 +52,7 @@ async def infer(request: Request) -> Response:
         lambda: read_infer(
             inflate(body, headers.get("content-encoding"), settings.max_body_bytes), headers.get(LENGTH_HEADER)
         ),
-        len(body) * PARSE_S_PER_BYTE, "parse", watch,
+        effort.LONG_S if "content-encoding" in headers else len(body) * PARSE_S_PER_BYTE, "parse", watch,
     )
     plan = await plan_for(state, wanted, ask.runtime, visit)
     outputs = check_outputs(ask, plan)
@@ -60,7 +61,8 @@ async def infer(request: Request) -> Response:
         _decoder(ask, plan.opened.card.input, settings), _decode_s(ask), "decode", watch
     )
     visit.images = len(images)
-    deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
+    timeout_s = None if ask.timeout_s is None else min(ask.timeout_s, settings.timeout_s)
+    deadline_ns = None if timeout_s is None else watch.started + int(timeout_s * 1e9)
     answered = await classify(state, plan, images, visit, deadline_ns=deadline_ns, receive=request.receive)
 
     content, more = write_answer(
@@ -119,9 +121,12 @@ def _decoder(ask: InferAsk, spec: InputSpec, settings: Settings) -> Callable[[],
 
 
 def _decode_s(ask: InferAsk) -> float:
-    if ask.tensor.name == ENCODED:
-        return expected_s(ask.raw) * ask.count if ask.raw is not None else 1.0
-    return 1e-6 if ask.raw is not None else ask.count * 50e-6
+    """At most, and whatever the shape says."""
+    if ask.raw is None:
+        return LIST_S + ask.size * LISTED_BYTE_S if ask.tensor.name == IMAGE else effort.LONG_S
+    if ask.tensor.name == IMAGE:
+        return 1e-6
+    return effort.expected_s(ask.raw[4:]) if ask.count == 1 else effort.LONG_S
 
 
 def _tensor(

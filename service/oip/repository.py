@@ -14,6 +14,7 @@ from service.reload import check_control
 from service.shelf import Entry
 from service.state import State, state_of
 
+MOST_BYTES = 65536
 STATES: dict[str, RepositoryState] = {
     "ready": "READY", "loading": "LOADING", "failed": "UNAVAILABLE", "unloaded": "UNAVAILABLE",
 }
@@ -25,7 +26,7 @@ class Index(RootModel[list[IndexEntry]]):
 
 async def index(request: Request) -> Response:
     """Answer POST /v2/repository/index."""
-    body = await request.body()
+    body = await _short_body(request)
     asked = parse_json(body, IndexRequest) if body else IndexRequest()
     return oip_json(Index([
         IndexEntry(name=entry.name, version=str(entry.version), state=STATES[entry.state], reason=entry.reason or "")
@@ -55,7 +56,7 @@ async def unload(request: Request) -> Response:
 async def _checked(request: Request, parameters: tuple[str, ...]) -> tuple[State, str]:
     state, name = state_of(request), request.path_params["model"]
     check_control(state)
-    body = await request.body()
+    body = await _short_body(request)
     asked = parse_json(body, RepositoryRequest) if body else RepositoryRequest()
     for each in asked.parameters:
         if each not in parameters:
@@ -65,6 +66,15 @@ async def _checked(request: Request, parameters: tuple[str, ...]) -> tuple[State
         raise Problem("unknown-model", f"there is no model {shorten(name)}", field="model",
                       cure="see /v2/repository/index")
     return state, name
+
+
+async def _short_body(request: Request) -> bytes:
+    """What is parsed between other requests must not take long."""
+    body = await request.body()
+    if len(body) > MOST_BYTES:
+        raise Problem("body-too-large", f"the body has {len(body)} bytes, here the limit is {MOST_BYTES}",
+                      limit=MOST_BYTES, cure="send what the protocol has for this address")
+    return body
 
 
 def _named(state: State, name: str) -> list[Entry]:

@@ -24,6 +24,7 @@ from service.problems import Problem
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
 IMAGE, ENCODED, PROBABILITIES, MODEL = "image", "encoded", "probabilities", "model"
+MOST_DIGITS = 12  # of a whole number that means bytes or microseconds
 REQUEST_PARAMETERS = ("binary_data_output", "runtime", "timeout", "priority")
 INPUT_PARAMETERS = ("binary_data_size", "content_type")  # content_type: what MLServer's clients say beside a datatype
 OUTPUT_PARAMETERS = ("binary_data", "classification", "content_type")
@@ -45,6 +46,7 @@ class InferAsk:
     id: str | None
     tensor: InputTensor
     raw: bytes | None
+    size: int  # of the whole body in bytes
     runtime: str | None
     timeout_s: float | None
     binary: bool
@@ -80,7 +82,8 @@ def read_infer(body: bytes, header_length: str | None) -> InferAsk:
     """Take a body apart. Nothing is decoded yet."""
     head = len(body)
     if header_length is not None:
-        if not (header_length.isascii() and header_length.isdigit() and int(header_length[:12]) <= len(body)):
+        digits = header_length.isascii() and header_length.isdigit() and len(header_length) <= MOST_DIGITS
+        if not (digits and int(header_length) <= len(body)):
             raise Problem("bad-value", f"it is {shorten(header_length)}, the body has {len(body)} bytes",
                           field=LENGTH_HEADER, cure="send the length of the JSON part in bytes")
         head = int(header_length)
@@ -93,10 +96,14 @@ def read_infer(body: bytes, header_length: str | None) -> InferAsk:
     _known(tensor.parameters, INPUT_PARAMETERS, f"inputs.{tensor.name[:40]}.parameters")
     binary = _typed(request.parameters, "binary_data_output", bool, False)
     timeout_us = _typed(request.parameters, "timeout", int, 0)
+    if not 0 <= timeout_us < 10**MOST_DIGITS:
+        raise Problem("bad-value", f"timeout is {shorten(timeout_us)}", field="timeout",
+                      cure="send microseconds, or 0 for none")
     return InferAsk(
         id=request.id,
         tensor=tensor,
         raw=_binary_part(tensor, body, head),
+        size=len(body),
         runtime=_typed(request.parameters, "runtime", str, None),
         timeout_s=timeout_us / 1e6 if timeout_us > 0 else None,
         binary=binary,
@@ -112,12 +119,12 @@ def read_pixels(ask: InferAsk, spec: InputSpec) -> NDArray[np.uint8]:
     if len(tensor.shape) != 4 or tuple(tensor.shape[1:]) != spec.shape or tensor.shape[0] < 1:
         raise Problem("wrong-shape", f"the tensor is {shorten(tensor.shape)}, the model takes {[-1, *spec.shape]}",
                       field="shape", cure=f"send pixels of that shape; {ENCODED} takes files of any size")
-    data = ask.raw if ask.raw is not None else _whole_bytes(tensor.data or [])
+    values = ask.raw if ask.raw is not None else _leaves(tensor.data or [])
     size = int(np.prod(tensor.shape, dtype=object))
-    if len(data) != size:
-        raise Problem("wrong-shape", f"there are {len(data)} values, the shape {tensor.shape} has {size}", field="data",
-                      cure="send one value for each element")
-    return from_bytes(data, spec)
+    if len(values) != size:  # before any of what may be millions is looked at
+        raise Problem("wrong-shape", f"there are {len(values)} values, the shape {shorten(tensor.shape)} has {size}",
+                      field="data", cure="send one value for each element")
+    return from_bytes(values if isinstance(values, bytes) else _whole_bytes(values), spec)
 
 
 def read_files(ask: InferAsk) -> list[Any]:
@@ -207,8 +214,7 @@ def _leaves(data: list[Any]) -> list[Any]:
     return data
 
 
-def _whole_bytes(data: list[Any]) -> bytes:
-    leaves = _leaves(data)
+def _whole_bytes(leaves: list[Any]) -> bytes:
     if not set(map(type, leaves)) <= {int}:
         odd = next(leaf for leaf in leaves if type(leaf) is not int)
         raise Problem("bad-pixels", f"{shorten(odd)} is not a whole number", field="data", cure=RANGE_CURE)

@@ -63,7 +63,8 @@ def read_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byt
             data = file.read(most + 1)
             if len(data) <= most:
                 file.read(1)  # the end, where the CRC is compared
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, NotImplementedError,
+            ValueError) as error:
         bad(f"{info.filename[:200]!r} cannot be unpacked: {error}", CURE)
     return data
 

@@ -17,6 +17,7 @@ from service.sources.source import Bounds, Source, bad, check_arrays
 KEYS = ("images", "labels")
 CURE = "write it with np.savez_compressed(file, images=images, labels=labels)"
 MOST_HEADER = 10_000
+MOST_AXES = 8
 
 
 def looks_like(path: Path, bounds: Bounds) -> bool:
@@ -39,7 +40,7 @@ def read(path: Path, bounds: Bounds) -> Source:
                 bad(f"the .npz has {', '.join(sorted(found)) or 'nothing'}, and no `{key}`", CURE)
         images, labels = (_array(read_file(archive, found[key], bounds.bytes), key) for key in KEYS)
     check_arrays(images, labels, bounds)
-    return Source(labels.tolist(), lambda start, stop: images[start:stop])
+    return Source(_names(labels), lambda start, stop: images[start:stop])
 
 
 def _array(data: bytes, key: str) -> NDArray[Any]:
@@ -48,11 +49,20 @@ def _array(data: bytes, key: str) -> NDArray[Any]:
         version = npy.read_magic(file)
         reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = reader(file, max_header_size=MOST_HEADER)
-    except (ValueError, EOFError, KeyError) as error:
-        bad(f"`{key}` is no array: {error}", CURE)
+    except Exception as error:  # noqa: BLE001 - the header is a Python literal, which fails in every way there is
+        bad(f"`{key}` is no array: {str(error)[:200] or type(error).__name__}", CURE)
     if dtype.hasobject:
         bad(f"`{key}` holds Python objects, which are not read: they could be programs", CURE)
     left = len(data) - file.tell()
-    if int(np.prod(shape, dtype=object)) * dtype.itemsize != left:
-        bad(f"`{key}` says it is {dtype} {shape} and has {left} bytes", CURE)
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if size != left or min(shape, default=0) < 0 or len(shape) > MOST_AXES or not dtype.itemsize:
+        bad(f"`{key}` says it is {dtype} {str(shape)[:200]} and has {left} bytes", CURE)
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")
+
+
+def _names(labels: NDArray[Any]) -> list[Any]:
+    try:
+        found: list[Any] = labels.tolist()
+    except Exception as error:  # noqa: BLE001 - text of numbers that are no characters
+        bad(f"`labels` cannot be read: {str(error)[:200]}", CURE)
+    return found

@@ -11,6 +11,8 @@ from service.sources.source import FIELD, Bounds, Source, bad
 
 IMAGE = ("image", "img", "bytes")
 LABEL = ("label", "labels", "class", "target")
+MOST_ROWS, PIECES = 4096, 8  # of one piece, and of a file
+MOST_NAMES = 65536  # bytes of all class names
 CURE = "store a column `image` of encoded files as binary, and a column `label` of whole numbers or names"
 
 
@@ -25,17 +27,33 @@ def read(path: Path, bounds: Bounds) -> Source:
     try:
         file = parquet.ParquetFile(path, thrift_string_size_limit=2**24, thrift_container_size_limit=2**20)
         bounds.check_count(file.metadata.num_rows)
-        groups = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
-        bounds.check_bytes(sum(group.total_byte_size for group in groups), "the Parquet file")
-        names = file.schema_arrow.names
-        image, label = columns(names)
-        table = file.read(columns=[image, label])
-        bounds.check_bytes(table.nbytes, "the Parquet file")
+        image, label = columns(file.schema_arrow.names)
+        table = _bounded(file, [image, label], bounds)
         images, labels = table.column(image), table.column(label)
     except (pyarrow.ArrowException, OSError) as error:
         bad(f"the Parquet file cannot be read: {error}", CURE)
     found, truths = contents(images, labels, image, label)
     return Source(truths, lambda start, stop: _pieces(found, start, stop))
+
+
+def _bounded(file: Any, wanted: list[str], bounds: Bounds) -> Any:
+    """The table of the wanted columns, read in pieces of which none can be larger than a PIECES-th of what all may be.
+
+    A value that many rows share is stored once, so what a file says of its size is no bound for what it unpacks to. But
+    no value is larger than its row group, which bounds the pieces.
+    """
+    import pyarrow
+
+    groups = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
+    stored = sum(group.total_byte_size for group in groups)
+    bounds.check_bytes(stored, "the Parquet file")
+    rows = max(1, min(MOST_ROWS, bounds.bytes // (PIECES * max(stored, 1))))
+    pieces, size = [], 0
+    for piece in file.iter_batches(batch_size=rows, columns=wanted, use_threads=False):
+        size += piece.nbytes
+        bounds.check_bytes(size, "the Parquet file")
+        pieces.append(piece)
+    return pyarrow.Table.from_batches(pieces)
 
 
 def columns(names: list[str]) -> tuple[str, str]:
@@ -56,6 +74,8 @@ def contents(images: Any, labels: Any, image: str, label: str) -> tuple[Any, lis
     if not (kinds.is_binary(images.type) or kinds.is_large_binary(images.type)):
         bad(f"`{image}` is {images.type}", CURE)
     if kinds.is_dictionary(labels.type):
+        if any(chunk.dictionary.nbytes > MOST_NAMES for chunk in labels.chunks):
+            bad(f"the names of `{label}` have more than {MOST_NAMES} bytes together", CURE)
         labels = labels.cast(labels.type.value_type)
     if not (kinds.is_integer(labels.type) or kinds.is_string(labels.type) or kinds.is_large_string(labels.type)):
         bad(f"`{label}` is {labels.type}", CURE)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from pictures import bomb, encoded, grey
+from pictures import bomb, encoded, grey, run_length
 
 ProblemOf = Callable[[httpx.Response, int, str], dict[str, Any]]
 PNG = encoded(grey())
@@ -105,6 +105,9 @@ def image_is(text: str) -> bytes:
         pytest.param(part("image", PNG) + part("model", b"toy") + part("model", b"wide") + END, FORM, 422,
                      "contradiction", id="a field with two values"),
         pytest.param(bytes(3_000_001), RAW, 413, "body-too-large", id="a body over the limit"),
+        pytest.param(run_length(999, 999), {"Content-Type": "image/bmp"}, 415, "unsupported-image-format",
+                     id="a run-length encoded bmp"),
+        pytest.param(b'{"image":[' + b"0," * 500_000 + b"0]}", JSON, 422, "wrong-shape", id="half a million rows"),
     ],
 )
 def test_a_bad_body_is_a_problem(

@@ -123,6 +123,16 @@ def test_a_body_that_is_not_read_here_is_a_problem(
     problem_of(http.post("/evaluate", content=body, headers={"Content-Type": content_type}), status, slug)
 
 
+def test_a_parameter_given_twice_is_not_guessed_about(http: httpx.Client, problem_of: ProblemOf) -> None:
+    problem_of(http.post("/evaluate?model=toy&model=wide", json={}), 422, "contradiction")
+
+
+def test_more_files_of_data_than_any_form_has_are_refused_unopened(http: httpx.Client, problem_of: ProblemOf) -> None:
+    problem = problem_of(http.post("/evaluate", files=[("data", b"x")] * 500), 422, "bad-value")
+
+    assert problem["detail"] == "there are 500 files of data"
+
+
 def test_more_evaluations_than_allowed_are_told_when_to_come_back(
     models: Path, client_of: ClientOf, problem_of: ProblemOf
 ) -> None:

@@ -259,17 +259,38 @@ def test_a_worker_that_is_started_anew_keeps_to_what_was_asked_before(toy_models
     run(client_of, settings, look)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_the_wish_is_kept_in_a_folder_that_nobody_else_can_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    control = Control(Settings(workers=2))
+    control = Control(Settings(workers=workers))
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
 
     folder.chmod(0o755)
     with pytest.raises(PermissionError, match="not private"), control.changing():
         pass
+
+
+def test_a_wish_in_a_folder_of_somebody_else_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    Control(Settings())
+    (folder,) = tmp_path.iterdir()
+    folder.chmod(0o777)  # as good as another owner's
+    (folder / "wish.json").write_text('{"generation": 1, "unloaded": ["toy"], "loaded": [], "again": {}}')
+
+    assert Control(Settings()).read() == Wish()
+    with pytest.raises(PermissionError, match="not private"):
+        Control(Settings(workers=2))
+
+
+def test_one_worker_that_cannot_write_anywhere_serves_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+
+    assert Control(Settings()).read() == Wish()
 
 
 def test_what_ended_servers_left_behind_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,19 @@ def test_a_request_is_counted_whole_and_in_its_stages(monkeypatch: pytest.Monkey
         assert float(found[1]) == pytest.approx(60e-6)
 
 
+def test_what_was_refused_after_it_was_decoded_is_no_answered_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+    metrics, late = Metrics(), visit()
+    late.status = 504
+
+    metrics.observe(late, "/predict", "POST")
+    text = metrics.text().decode()
+
+    assert 'weighbridge_requests_total{method="POST",route="/predict",status="504"} 1.0' in text
+    assert "weighbridge_images_sum{" not in text
+    assert "weighbridge_stage_seconds_sum{" not in text
+
+
 def test_a_value_on_a_bound_belongs_to_its_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
     metrics = Metrics()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import numpy as np
 import pytest
@@ -15,6 +18,11 @@ from pictures import bomb, encoded, grey
 from process import Process
 from toy import CLASSES, probabilities
 from tritonclient.utils import InferenceServerException
+
+from service.problems import Problem
+from service.settings import Settings
+
+ClientOf = Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 4, 4, 1), dtype=np.uint8)
 
@@ -236,6 +244,9 @@ FILE_HEAD = HEAD.replace(b"UINT8", b"BYTES").replace(b"image", b"encoded").repla
     (gzip.compress(b"{}", mtime=0)[:-5], {"Content-Encoding": "gzip"}, 400),
     (gzip.compress(bytes(50_000_000)), {"Content-Encoding": "gzip"}, 413),
     (b"{}", {"Content-Encoding": "br"}, 415),
+    (HEAD, {"Inference-Header-Content-Length": "0" * 5000}, 422),
+    (b'{"parameters": {"timeout": 1%s}, ' % (b"0" * 400) + HEAD[1:], {}, 422),
+    (b'{"parameters": {"timeout": -1}, ' + HEAD[1:], {}, 422),
 ])
 def test_a_broken_body_is_an_error_and_never_a_failure(
     http: httpx.Client, body: bytes, headers: dict[str, str], status: int
@@ -244,6 +255,37 @@ def test_a_broken_body_is_an_error_and_never_a_failure(
 
     assert answer.status_code == status, answer.text
     assert ("error" in answer.json()) == (status != 200)
+
+
+@pytest.mark.parametrize(("microseconds", "seconds"), [(500_000, 0.5), (60_000_000, 2.0), (0, None)])
+def test_a_timeout_can_only_shorten_what_the_server_allows(
+    models: Path, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, microseconds: int, seconds: float | None
+) -> None:
+    heard: list[float | None] = []
+
+    async def classify(*arguments: Any, deadline_ns: int | None, **_: Any) -> None:
+        visit = arguments[3]
+        heard.append(None if deadline_ns is None else (deadline_ns - visit.watch.started) / 1e9)
+        raise Problem("overloaded", "enough was heard", retry_after_s=1)
+
+    async def ask() -> None:
+        async with client_of(Settings(models=(models,), timeout_s=2)) as client:
+            await client.post("/v2/models/toy/infer", json={
+                "inputs": [{"name": "image", "shape": [1, 4, 4, 1], "datatype": "UINT8", "data": [0] * 16}],
+                "parameters": {"timeout": microseconds},
+            })
+
+    monkeypatch.setattr("service.oip.infer.classify", classify)
+    anyio.run(ask)
+
+    assert heard == [seconds]
+
+
+def test_a_body_of_the_repository_is_short(http: httpx.Client) -> None:
+    answer = http.post("/v2/repository/index", content=b'{"a":[' + b"0," * 40_000 + b"0]}")
+
+    assert answer.status_code == 413
+    assert "here the limit is 65536" in answer.json()["error"]
 
 
 def test_other_refusals_under_v2_are_in_the_protocol_s_form_too(http: httpx.Client) -> None:

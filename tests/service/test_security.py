@@ -41,6 +41,17 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def poured(connection: socket.socket, piece: bytes, most: int) -> int:
+    """Bytes that went out before the other side would have no more."""
+    sent = 0
+    try:
+        while sent < most:
+            sent += connection.send(piece)
+    except ConnectionError:
+        pass
+    return sent
+
+
 def check(answer: bytes, status: int, slug: str) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), answer
@@ -87,6 +98,39 @@ def test_headers_without_end_are_refused(hasty: Process) -> None:
         except OSError:
             answer = answer or b"reset"  # the answer may be lost to the reset of a connection that is still sent to
     assert answer == b"reset" or answer.startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.parametrize("endless", [b"0\r\nx-a: ", b"1;a=", b"1\r\na\r\n0\r\nx-a: 1\r\n"],
+                         ids=["a trailer", "a chunk's extension", "many trailers"])
+def test_what_is_sent_beside_the_chunks_of_a_body_has_an_end(hasty: Process, endless: bytes) -> None:
+    start = (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+             b"Transfer-Encoding: chunked\r\n\r\n")
+    more = b"x-b: " + b"v" * 1000 + b"\r\n" if b"1\r\n" in endless[-3:] else b"v" * 1007
+    with connect(hasty) as connection:
+        connection.sendall(start + endless)
+        sent = poured(connection, more * 60, 2**26)
+
+    assert sent < 2**25  # what the two ends of a connection hold; without an end all of it goes
+
+
+def test_many_small_chunks_are_a_body_like_any_other(http: httpx.Client) -> None:
+    pixels = bytes(16)
+
+    answer = http.post("/predict?model=toy", content=(pixels[:1] for _ in range(16)),
+                       headers={"Content-Type": "application/octet-stream"})
+
+    assert answer.status_code == 200, answer.text
+
+
+def test_who_is_refused_before_the_body_came_is_told_that_the_connection_ends(hasty: Process) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                           b"Content-Length: 9999999999\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_all(connection)
+
+    check(answer, 413, "body-too-large")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
 
 
 def test_an_address_or_header_of_some_size_is_fine(hasty: Process) -> None:

@@ -134,6 +134,21 @@ def encrypted(data: bytes) -> bytes:
     return data[:at] + struct.pack("<H", 1) + data[at + 2 :]
 
 
+def bare_npz(header: str, data: bytes = b"") -> bytes:
+    """An .npz whose images have a header of one's own."""
+    text = header.encode() + b"\n"
+    images = b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text + data
+    labels = io.BytesIO()
+    np.save(labels, np.array([0]))
+    return zipped({"images.npy": images, "labels.npy": labels.getvalue()})
+
+
+def other_name() -> bytes:
+    """A zip whose file has another name in its own head, which is no text."""
+    data = zipped({"dark/\u00e9.png": IMAGES[0]})
+    return data.replace("\u00e9".encode(), b"\xff\xff", 1)
+
+
 BOMB = bytes(400_000)
 BAD: dict[str, tuple[tuple[bytes, ...], str, str]] = {
     "npz without labels": ((npz(images=PIXELS),), "bad-data", "no `labels`"),
@@ -143,6 +158,16 @@ BAD: dict[str, tuple[tuple[bytes, ...], str, str]] = {
     "npz with another shape": ((npz(images=PIXELS[:, :3], labels=LABELS),), "wrong-shape", "the model takes"),
     "npz that is a bomb": ((npz(images=BOMB, labels=LABELS),), "body-too-large", "unpacks to"),
     "npz with a label too many": ((npz(images=PIXELS, labels=[0, 1, 2, 0, 0, 0]),), "bad-labels", "2 is no class"),
+    "npz of less than nothing": (
+        (bare_npz("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, -16), }", bytes(16)),), "bad-data", "it is"),
+    "npz of values without size": (
+        (bare_npz("{'descr': '|V0', 'fortran_order': False, 'shape': (1, 4, 4), }"),), "bad-data", "says it is"),
+    "npz of seventy axes": (
+        (bare_npz(f"{{'descr': '|u1', 'fortran_order': False, 'shape': {(1,) * 70}, }}", bytes(1)),), "bad-data", "is"),
+    "npz with half a header": ((bare_npz("(((("),), "bad-data", "is no array"),
+    "npz with another header": ((bare_npz("{1: '|u1', 'a': 2, 'b': 3}"),), "bad-data", "is no array"),
+    "npz of labels that are no text": (
+        (npz(images=PIXELS[:1], labels=np.array([0x7FFFFFFF], "<u4").view("<U1")),), "bad-data", "cannot be read"),
     "npz that is cut off": ((GOOD["npz"][0][:-9],), "bad-data", "no directory"),
 
     "IDX alone": ((idx(PIXELS),), "unsupported-media-type", "the data is IDX"),
@@ -165,6 +190,7 @@ BAD: dict[str, tuple[tuple[bytes, ...], str, str]] = {
     "zip with a password": ((encrypted(zipped(FILES)),), "bad-data", "encrypted"),
     "zip of another method": ((method(zipped(FILES), 12),), "bad-data", "method 12"),
     "zip with wrong bytes": ((broken_crc(),), "bad-data", "cannot be unpacked"),
+    "zip with a name that is no text": ((other_name(),), "bad-data", "cannot be unpacked"),
     "zip with a text among images": ((zipped({"dark/x.txt": b"hello"}),), "unsupported-image-format", "dark/x.txt"),
     "zip with nothing": ((zipped({}),), "bad-data", "no image"),
     "zip with too many": ((zipped({f"dark/{i}": b"" for i in range(51)}),), "too-many-images", "51 images"),
@@ -186,6 +212,10 @@ BAD: dict[str, tuple[tuple[bytes, ...], str, str]] = {
     "Parquet with a hole": ((arrow(image=[*IMAGES[:5], None], label=LABELS),), "bad-data", "1 images and 0 labels"),
     "Parquet that is cut off": ((GOOD["Parquet"][0][:-9],), "bad-data", "cannot be read"),
     "Parquet that is a bomb": ((arrow(image=[BOMB], label=[0]),), "body-too-large", "Parquet"),
+    "Parquet of one image many times": (
+        (arrow(image=[bytes(30_000)] * 40, label=[0] * 40),), "body-too-large", "unpacks to"),
+    "Parquet of long names": (
+        (arrow(image=IMAGES[:2], label=pyarrow.array(["x" * 70_000] * 2).dictionary_encode()),), "bad-data", "65536"),
     "Parquet with a label too many": ((arrow(image=IMAGES[:1], label=[2]),), "bad-labels", "2 is no class"),
     "Parquet of labels with a point": ((arrow(image=IMAGES, label=[0.5] * 6),), "bad-data", "`label` is double"),
 
