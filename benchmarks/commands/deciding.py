@@ -65,12 +65,15 @@ def add_to(commands: Any) -> None:
                      "configurations, every other one in reverse, each on a fresh server (default: 2; --quick: 1)")
     add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
     add.add_argument("--publish", action="store_true", help="copy a valid result to benchmarks/results/, for the docs")
-    add.set_defaults(do=decide)
+    add.set_defaults(do=decide, refuse=add.error)
 
 
 def decide(options: argparse.Namespace, console: Console) -> int:
     """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured."""
-    wish = _wish(options)
+    try:
+        wish = _wish(options)
+    except ValueError as error:  # options that are right by themselves, and not together
+        options.refuse(str(error))
     if wish.objective == "energy" and (why := unknown_energy()):
         raise NothingToWeighError(f"--objective energy: {why}; choose another one, or a machine that tells its "
                                   "energy")

@@ -41,7 +41,10 @@ class DecisionFolder:
         """What was asked."""
         stored: Any = {key: tuple(value) if isinstance(value, list) else value
                        for key, value in self.facts["wish"].items()}
-        return Wish(**stored)
+        try:
+            return Wish(**stored)
+        except (TypeError, ValueError) as error:
+            raise RunError(f"{self.folder} asks for what this release does not answer: {error}") from None
 
     @property
     def configurations(self) -> dict[Configuration, str | None]:
