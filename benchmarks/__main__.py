@@ -14,10 +14,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -32,7 +30,7 @@ from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.publish import finish as finish_decision
 from benchmarks.decision.publish import publish as publish_decision
 from benchmarks.load.generator import GeneratorError
-from benchmarks.machine.children import stop_all
+from benchmarks.machine.children import INTERRUPTED, leaving_nothing, stop_all
 from benchmarks.machine.doctor import doctor
 from benchmarks.machine.server import ServerError
 from benchmarks.micro.child import MicroError
@@ -40,18 +38,20 @@ from service.card import CardError
 from service.splits import SplitError
 
 EXPECTED = (NothingToWeighError, RunError, ServerError, GeneratorError, LoadGenError, MicroError, CardError, SplitError)
-INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; 0 when all went well, 1 with an explanation when not, 130 after Ctrl-C."""
     options = _parser().parse_args(_with_default(sys.argv[1:] if arguments is None else arguments))
-    signal.signal(signal.SIGTERM, _interrupt)  # so that a killed run stops its children as Ctrl-C does
     console = Console(highlight=False)
     try:
         done: int = options.do(options, console)
     except EXPECTED as error:
         Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {where}{error.strerror}", soft_wrap=True)
         return 1
     except Interrupted as interrupted:
         console.print(f"interrupted; {interrupted}", soft_wrap=True)
@@ -107,9 +107,5 @@ def _with_default(arguments: list[str]) -> list[str]:
     return ["run", *arguments]
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(leaving_nothing(main))  # a killed run stops its children as Ctrl-C does

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands.shared import file
 from benchmarks.comparison.publish import RESULTS
 from benchmarks.decision.merits import bracket_of
 from benchmarks.decision.publish import published
@@ -146,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.board", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, help="a folder of runs on this machine, instead of the committed results")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="file (default: models/leaderboard.json)")
+    parser.add_argument("--output", type=file, default=OUTPUT, help="file (default: models/leaderboard.json)")
     options = parser.parse_args(arguments)
     results = committed() if options.runs is None else newest(options.runs)
     if not results:

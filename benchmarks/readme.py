@@ -8,6 +8,7 @@ A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; BLOCKS says
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -243,12 +244,16 @@ def generate(text: str) -> str:
     return MARKED.sub(lambda found: f"{found['open']}{BLOCKS[found['name']]().strip()}\n{found['close']}", text)
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Write README, docs and pictures, or with --check only say whether they are current."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when any of them is stale")
+    options = parser.parse_args(arguments)
     current = {path: generate(path.read_text()) for path in (README, *sorted(DOCS.glob("*.md")))} | pictures()
     current[board.OUTPUT] = board.text(board.boards(board.committed()))
     stale = [path for path, text in current.items() if not path.exists() or path.read_text() != text]
-    if "--check" in arguments:
+    if options.check:
         return int(bool(stale))
     DRAWN.mkdir(exist_ok=True)
     for path in stale:
@@ -257,4 +262,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

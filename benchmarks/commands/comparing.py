@@ -64,6 +64,8 @@ def compare(options: argparse.Namespace, console: Console) -> int:
         return _save(options, console)
     if not options.b:
         raise RunError("name a B to compare A with, or keep A with --save-baseline NAME")
+    if kept := [text for text in options.b if text.startswith(PREFIX)]:
+        raise RunError(f"{kept[0]}: only A can be a baseline; give it first")
     output, results = new_folder(options, "compare-"), []
     for number, text in enumerate(options.b, 1):
         name = f"{number}-" + re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
@@ -80,6 +82,9 @@ def _one(options: argparse.Namespace, text: str, folder: Path, console: Console)
     machine, b, count = fingerprint(), parse_side(text, options.root), len(options.b)
     if not options.a.startswith(PREFIX):
         a = parse_side(options.a, options.root)
+        if a.classes and b.classes and a.classes != b.classes:
+            raise RunError(f"{options.a} and {text} answer different questions: {', '.join(a.classes[:2])}, … and "
+                           f"{', '.join(b.classes[:2])}, …; compare models of the same classes")
         terms = _terms(options, b=text, comparisons=count)
         contest, run = _open(folder, terms, {"a": a, "b": b}, machine, console)
         run()

@@ -12,6 +12,7 @@ from benchmarks.commands.shared import (
     checked,
     chosen_models,
     command,
+    count,
     measured,
     new_folder,
     positive,
@@ -54,8 +55,8 @@ def add_to(commands: Any) -> None:
     matrix.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=[], help="default: all that work here")
     matrix.add_argument("--devices", nargs="+", choices=("cpu", "cuda"), default=[], help="default: cpu, and cuda "
                         "where there is a GPU")
-    matrix.add_argument("--threads", nargs="+", type=int, metavar="N", help="of the runtime (default: 1)")
-    matrix.add_argument("--workers", nargs="+", type=int, metavar="N", help="server processes (default: 1)")
+    matrix.add_argument("--threads", nargs="+", type=count, metavar="N", help="of the runtime (default: 1)")
+    matrix.add_argument("--workers", nargs="+", type=count, metavar="N", help="server processes (default: 1)")
     matrix.add_argument("--batching", nargs="+", type=_policy, metavar="N[:MS]", help="most images of several requests "
                         f"in one call, and how long to wait for them; 1: none (default: {USUAL}, as the service does)")
     matrix.add_argument("--pareto", action="store_true", help="load-test also what is too inaccurate, to see the whole "
@@ -70,6 +71,8 @@ def add_to(commands: Any) -> None:
 
 def decide(options: argparse.Namespace, console: Console) -> int:
     """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured."""
+    if options.quick and options.publish:
+        options.refuse("--publish keeps no screening: leave --quick out")
     try:
         wish = _wish(options)
     except ValueError as error:  # options that are right by themselves, and not together

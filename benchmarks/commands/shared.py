@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import time
@@ -19,6 +20,7 @@ from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import warnings
 from benchmarks.report.screen import LiveScreen
 
+MOST_COUNT = 100_000
 RUNS = ROOT / "benchmarks" / "runs"
 T = TypeVar("T")
 
@@ -57,7 +59,7 @@ def add_common(add: argparse.ArgumentParser, *, models: bool = True) -> None:
     add.add_argument("--root", type=Path, default=MODELS, help="folder of models and splits (default: models)")
     add.add_argument("--body", choices=ENCODERS, default="png", help="how images travel (default: png)")
     add.add_argument("--seed", type=int, default=0, help="of arrival times, image order and order of turns")
-    add.add_argument("--output", type=Path, help="run folder; an unfinished one is continued")
+    add.add_argument("--output", type=folder, help="run folder; an unfinished one is continued")
 
 
 def new_folder(options: argparse.Namespace, kind: str = "") -> Path:
@@ -73,6 +75,33 @@ def command() -> str:
 def again(folder: Path) -> str:
     """The command that continues what lies in `folder`."""
     return command() if "--output" in sys.argv else f"{command()} --output {folder}"
+
+
+def folder(text: str) -> Path:
+    """A folder that is there or can be made; told before anything is measured."""
+    path = Path(text)
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise argparse.ArgumentTypeError(f"{there} is a file; name a folder")
+    if not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{there} cannot be written to; choose another folder")
+    return path
+
+
+def file(text: str) -> Path:
+    """A file that can be written; told before anything is measured."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder; name the file that the result shall be")
+    folder(str(path.parent))
+    return path
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_COUNT or len(text) > 6:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_COUNT}")
+    return int(text)
 
 
 def positive(text: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.commands.shared import command, new_folder
+from benchmarks.commands.shared import command, file, new_folder
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError, find_contenders
 from benchmarks.comparison.run import RunError
 from benchmarks.devices.measure import BATCHES, BLOCK_CALLS, BLOCK_S, LARGEST, ROUNDS, SEED, measure
@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
                      help=f"of the CPU, beside one (default: one per usable core, at most {THREADS})")
     add.add_argument("--rounds", type=int, default=ROUNDS,
                      help=f"blocks of up to {BLOCK_CALLS} calls of each (default: {ROUNDS})")
-    add.add_argument("--output", type=Path, metavar="FILE", help="the result (default: in a folder of benchmarks/runs)")
+    add.add_argument("--output", type=file, metavar="FILE", help="the result (default: in a folder of benchmarks/runs)")
     add.add_argument("--publish", action="store_true", help="copy the result to benchmarks/results/, for the docs")
     add.set_defaults(do=run)
 
@@ -40,8 +40,6 @@ def run(options: argparse.Namespace, console: Console) -> int:
     """Time, show, store."""
     if min(*options.batches, options.threads, options.rounds) < 1 or max(options.batches) > LARGEST:
         raise NothingToWeighError(f"--threads and --rounds are counts, from 1 on, and --batches from 1 to {LARGEST}")
-    if options.output is not None and options.output.is_dir():
-        raise NothingToWeighError(f"--output {options.output} is a folder; name the file that the result shall be")
     machine, batches = fingerprint(), sorted(set(options.batches))
     for warning in warnings(machine):
         console.print(f"[yellow]note:[/] {warning}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.commands.shared import add_common, chosen_models, command, measured, new_folder, positive, rates
+from benchmarks.commands.shared import add_common, chosen_models, command, count, measured, new_folder, positive, rates
 from benchmarks.comparison.contenders import check_format
 from benchmarks.comparison.publish import finish, publish
 from benchmarks.comparison.run import open_run
@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
     add.add_argument("--rates", type=rates, default=(), metavar="R,R", help="requests per second, the same for all; "
                      "default: 50 %% and 80 %% of each model's own capacity")
     add.add_argument("--runtime", choices=RUNTIMES, default="onnxruntime")
-    add.add_argument("--threads", type=int, default=1, help="of the runtime, and cores of the server (default: 1)")
+    add.add_argument("--threads", type=count, default=1, help="of the runtime, and cores of the server (default: 1)")
     add.add_argument("--quick", action="store_true", help="three seconds per load; screening, not for publishing")
     add.add_argument("--no-micro", action="store_true", help="leave the micro-benchmarks out")
     add.add_argument("--publish", action="store_true", help="copy the summary to benchmarks/results/")

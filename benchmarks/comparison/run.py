@@ -26,15 +26,23 @@ class RunError(ValueError):
     """A folder cannot be continued or read; the message says why and what to do."""
 
 
+def stored_facts(path: Path, kind: str) -> dict[str, Any]:
+    """What a folder's file says of the run, decision or contest in it; RunError where it is not there or damaged."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"{path.parent} holds no {kind} ({path.name} is missing); see benchmarks/runs/") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is unreadable ({error}); choose another --output, or delete its folder") from None
+    return found
+
+
 class Run:
     """The folder of one run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            self.facts: dict[str, Any] = json.loads((folder / "run.json").read_text())
-        except FileNotFoundError:
-            raise RunError(f"{folder} holds no run (run.json is missing); see benchmarks/runs/") from None
+        self.facts = stored_facts(folder / "run.json", "run")
 
     @property
     def settings(self) -> Settings:

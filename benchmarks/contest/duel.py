@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison.run import RunError
+from benchmarks.comparison.run import RunError, stored_facts
 from benchmarks.comparison.steps import Screen
 from benchmarks.contest.sides import Side, standing
 from benchmarks.load.generator import send
@@ -56,7 +56,7 @@ class Contest:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.facts: dict[str, Any] = json.loads((folder / "contest.json").read_text())
+        self.facts = stored_facts(folder / "contest.json", "contest")
         self.terms = Terms(**self.facts["terms"])
 
     @property

@@ -29,6 +29,7 @@ class Side:
     text: str
     url: str | None = None
     configuration: Configuration | None = None
+    classes: tuple[str, ...] | None = None  # that it tells apart, where it is a model of ours
 
     @property
     def path(self) -> str:
@@ -50,14 +51,14 @@ def parse_side(text: str, root: Path) -> Side:
     check_files([contender])
     runtime, threads = "onnxruntime", 1
     for part in rest:
-        if found := THREADS.fullmatch(part):
+        if (found := THREADS.fullmatch(part)) and int(found[1]) > 0:
             threads = int(found[1])
         elif part in RUNTIMES:
             runtime = part
         else:
             raise NothingToWeighError(f"{text}: {part!r} is neither a runtime ({', '.join(RUNTIMES)}) nor threads (t2)")
     _check(text, contender, runtime)
-    return Side(text, configuration=Configuration(contender.id, runtime, threads, 1))
+    return Side(text, configuration=Configuration(contender.id, runtime, threads, 1), classes=contender.card.classes)
 
 
 def _check(text: str, contender: Contender, runtime: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.comparison.bodies import store_bodies
 from benchmarks.comparison.contenders import Contender
-from benchmarks.comparison.run import RunError
+from benchmarks.comparison.run import RunError, stored_facts
 from benchmarks.comparison.steps import Screen
 from benchmarks.crosscheck.loadgen import Found, Task, drive
 from benchmarks.load.generator import send
@@ -75,7 +75,7 @@ class Crosscheck:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.facts: dict[str, Any] = json.loads((folder / "crosscheck.json").read_text())
+        self.facts = stored_facts(folder / "crosscheck.json", "crosscheck")
         self.terms = Terms(**self.facts["terms"])
 
     def note(self, **facts: Any) -> None:

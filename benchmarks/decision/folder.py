@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.contenders import Contender
-from benchmarks.comparison.run import RunError
+from benchmarks.comparison.run import RunError, stored_facts
 from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.wish import Wish
 from benchmarks.load.stored import Load, read_load
@@ -31,10 +31,7 @@ class DecisionFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            self.facts: dict[str, Any] = json.loads((folder / "weigh.json").read_text())
-        except FileNotFoundError:
-            raise RunError(f"{folder} holds no decision (weigh.json is missing)") from None
+        self.facts = stored_facts(folder / "weigh.json", "decision")
 
     @property
     def wish(self) -> Wish:

@@ -7,14 +7,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
 from benchmarks.machine.cores import pinned
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+INTERRUPTED = 130  # exit code, as shells have it for Ctrl-C
 GRACE = 10.0  # seconds between asking and killing
 GONE = 1.0    # seconds a killed group is waited for; where nobody reaps orphans their entries stay for ever
 
@@ -57,6 +59,21 @@ def stop_all() -> None:
                 os.killpg(child.pid, signal.SIGKILL)
             child.kill()
             child.wait(GONE)
+
+
+def leaving_nothing(main: Callable[[], int]) -> int:
+    """`main()`, with every child ended afterwards, also where this process is asked to end as Ctrl-C would."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        stop_all()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def last_lines(log: Path, count: int = 15) -> str:

@@ -19,7 +19,8 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.machine.children import ROOT, stop_all
+from benchmarks.commands.shared import count, positive
+from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.peers.contenders import FORMS, Contender, find
 from benchmarks.peers.load import WRK_MISSING, wrk_version
@@ -89,8 +90,8 @@ def _result(findings: Findings, contenders: list[Contender], machine: dict[str, 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each load (default: 5)")
-    parser.add_argument("--rounds", type=int, default=5, help="each contender's turns (default: 5)")
+    parser.add_argument("--seconds", type=positive, default=5.0, help="of each load (default: 5)")
+    parser.add_argument("--rounds", type=count, default=5, help="each contender's turns (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="of the order")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="contenders; default: all")
     parser.add_argument("--publish", action="store_true", help="store the result to be committed")
@@ -99,4 +100,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(leaving_nothing(main))

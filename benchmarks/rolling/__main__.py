@@ -20,9 +20,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
+from benchmarks.commands.shared import positive
 from benchmarks.comparison.contenders import MODELS
 from benchmarks.comparison.publish import RESULTS
-from benchmarks.machine.children import stop_all
+from benchmarks.machine.children import leaving_nothing, stop_all
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.machine.server import ServerError
 from benchmarks.rolling.proxy import find_nginx
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rolling", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicas", type=int, default=Rolling.replicas, help="servers behind nginx (default: 2)")
-    parser.add_argument("--rate", type=float, help="requests per second, rather than a share of the capacity")
+    parser.add_argument("--rate", type=positive, help="requests per second, rather than a share of the capacity")
     parser.add_argument("--utilisation", type=float, default=Rolling.utilisation,
                         help="share of the capacity (default: 0.5)")
     parser.add_argument("--quiet", type=float, default=Rolling.quiet_s,
@@ -85,4 +86,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(leaving_nothing(main))

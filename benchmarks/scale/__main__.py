@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks.machine.children import ROOT, stop_all
+from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
 from benchmarks.machine.fingerprint import fingerprint, slug
 from benchmarks.machine.server import serving
 from benchmarks.scale.wire import measure
@@ -50,4 +50,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(leaving_nothing(main))

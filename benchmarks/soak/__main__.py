@@ -20,7 +20,8 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.machine.children import ROOT, stop_all
+from benchmarks.commands.shared import positive
+from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
 from benchmarks.machine.cores import pinned, share_out
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.machine.server import Server, serving
@@ -132,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--minutes", type=float, help="how long to soak")
+    what.add_argument("--minutes", type=positive, help="how long to soak")
     what.add_argument("--requests", type=int, help="how many broken requests to send")
     parser.add_argument("--utilisation", type=float, default=0.8, help="share of the capacity (default: 0.8)")
     parser.add_argument("--workers", type=int, default=1)
@@ -142,4 +143,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(leaving_nothing(main))

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks.machine.children import stop_all
+from benchmarks.commands.shared import positive
+from benchmarks.machine.children import leaving_nothing, stop_all
 from benchmarks.machine.cores import share_out
 from benchmarks.machine.fingerprint import fingerprint, warnings
 from benchmarks.stall.measure import USERS, Stalling, with_locust, with_ours
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, show, and store where that is wanted."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stall", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=Stalling.seconds, help="of each load (default: 40)")
+    parser.add_argument("--seconds", type=positive, default=Stalling.seconds, help="of each load (default: 40)")
     parser.add_argument("--publish", action="store_true", help="store the result in benchmarks/results/")
     options = parser.parse_args(arguments)
     asked, cores, machine, console = Stalling(seconds=options.seconds), share_out(), fingerprint(), Console()
@@ -49,4 +51,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(leaving_nothing(main))

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmarks.machine.children import ROOT, stop_all
+from benchmarks.commands.shared import count, positive
+from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
 from benchmarks.machine.cores import pinned, share_out
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.machine.server import Server, serving
@@ -173,12 +174,12 @@ def _percentiles(milliseconds: Any) -> dict[str, float]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.yielding", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of one turn (default: 10)")
+    parser.add_argument("--rounds", type=count, default=5)
+    parser.add_argument("--seconds", type=positive, default=10.0, help="of one turn (default: 10)")
     parser.add_argument("--utilisation", type=float, default=0.4, help="share of the capacity (default: 0.4)")
     parser.add_argument("--publish", action="store_true", help="store the result to be committed")
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(leaving_nothing(main))

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
+
+from benchmarks.__main__ import main
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -79,3 +82,56 @@ def test_the_micro_benchmarks_run_on_any_models(toys: Path) -> None:
 
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
+
+
+WEIGH = ("weigh", "--slo", "p99=20ms", "--min-accuracy", "0.85", "--rate", "200")
+
+
+@pytest.mark.parametrize(("arguments", "code", "said"), [
+    ((*WEIGH, "--output", "FILE"), 2, "is a file; name a folder"),
+    ((*WEIGH, "--output", "FILE/x"), 2, "is a file; name a folder"),
+    ((*WEIGH, "--threads", "0"), 2, "0 is not a whole number from 1"),
+    ((*WEIGH, "--workers", "two"), 2, "two is not a whole number from 1"),
+    ((*WEIGH, "--quick", "--publish"), 2, "leave --quick out"),
+    ((*WEIGH, "--output", "DAMAGED"), 1, "weigh.json is unreadable"),
+    (("report", "DAMAGED"), 1, "weigh.json is unreadable"),
+    (("report", "FILE"), 1, "holds no run"),
+    (("devices", "--output", "DAMAGED"), 2, "is a folder; name the file"),
+    (("compare", "fm-fast", "cf-fast"), 1, "answer different questions"),
+    (("compare", "fm-fast", "baseline:main"), 1, "only A can be a baseline"),
+    (("compare", "fm-fast", "fm-fast:t0"), 1, "nor threads"),
+])
+def test_what_cannot_be_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    (tmp_path / "FILE").touch()
+    (tmp_path / "DAMAGED").mkdir()
+    (tmp_path / "DAMAGED" / "weigh.json").write_text('{"wish": ')
+    told = [str(tmp_path / text) if text.startswith(("FILE", "DAMAGED")) else text for text in arguments]
+    told += ["--output", str(tmp_path / "out")] if told[0] == "compare" else []
+
+    try:
+        found = main(told)
+    except SystemExit as ended:
+        found = ended.code
+
+    assert found == code
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_who_is_asked_to_end_leaves_no_child(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from benchmarks.machine.children import leaving_nothing, start\n"
+        "def main():\n"
+        f"    print(start(['sleep', '100'], log=Path({str(tmp_path / 'log')!r})).pid, flush=True)\n"
+        "    time.sleep(100)\n"
+        "sys.exit(leaving_nothing(main))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, text=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        child = psutil.Process(int(process.stdout.readline()))
+
+        process.terminate()
+
+        assert process.wait(30) == 130
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
