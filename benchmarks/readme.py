@@ -110,9 +110,22 @@ def decision() -> str:
         found = result["decision"]
         beside = "\n".join(f"- or {trade}" for trade in trades(result["configurations"], result["wish"]))
         parts += [f"On {about}, {cpu_name(result['machine'])}: **{found['sentence']}**",
-                  f"```sh\n{found['command']}\n```", *([beside] if beside else []), short_table(result),
+                  f"```sh\n{_for_everybody(result)}\n```", *([beside] if beside else []), short_table(result),
                   f"![Accuracy against capacity](docs/pictures/{machine}-accuracy-capacity.svg)"]
     return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
+
+
+def _for_everybody(result: dict[str, Any]) -> str:
+    """The command that serves the winner: from the bundle, where that holds the very file that was weighed."""
+    found = result["decision"]
+    best = next(entry for entry in result["configurations"] if entry["id"] == found["recommended"])
+    name, version = best["model"].split("@")
+    command, folder = str(found["command"]), MODELS / name / version
+    bundled = read_card(folder).file(best["artifact"]["format"]) if (folder / CARD_FILE).exists() else None
+    if bundled is None or bundled.sha256 != best["artifact"]["sha256"]:
+        root = result["wish"]["root"]
+        return command if root == "models" else f"make zoo    # makes {root}/\n{command}"
+    return re.sub("^WEIGHBRIDGE_MODELS=\\S+", "WEIGHBRIDGE_MODELS=models", command)
 
 
 def curves() -> str:

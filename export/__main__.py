@@ -15,6 +15,7 @@ Exit codes: 0 all done, 1 something was refused, 2 the command was wrong, 3 out 
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import sys
 from fnmatch import fnmatchcase
@@ -31,7 +32,7 @@ from export.zoo import zoo
 from training.datasets import MissingDataset
 from training.own.store import is_own
 from training.plan import How
-from training.recipes import RECIPES
+from training.recipes import EVERY_RECIPE, RECIPES
 from training.runs import Run, RunError, find_run
 
 console = Console(highlight=False, soft_wrap=True)
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
         return 130
-    except (ValueError, MissingDataset) as error:
+    except (ValueError, MissingDataset, OSError) as error:
         console.print(f"[red]{error}[/]")
         return 2
     into_bundle = options.names[:1] == ["bundle"]
@@ -73,7 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    result = argparse.ArgumentParser(prog="python -m export", description="Export finished training runs.")
+    result = argparse.ArgumentParser(prog="python -m export", description="Export finished training runs.",
+                                     epilog="python -m export import --help: take in a model that something else made")
     result.add_argument("names", nargs="*", metavar="NAME",
                         help="recipe names, globs, or all; or: zoo [NAME…], bundle NAME…, quantize NAME…")
     result.add_argument(
@@ -90,14 +92,26 @@ def parser() -> argparse.ArgumentParser:
                         help="quantize: keep the records in export/results/int8 as well, for the documents")
     result.add_argument("--split", nargs=2, metavar=("DATASET", "SPLIT"), help="export a labelled split instead")
     result.add_argument("--plan", action="store_true", help="zoo: only say what would be done and how long it takes")
-    result.add_argument("--jobs", type=int, metavar="N", help="zoo: training processes; default: one per core")
-    result.add_argument("--max-minutes", type=float, default=math.inf, metavar="M",
+    result.add_argument("--jobs", type=_count, metavar="N", help="zoo: training processes; default: one per core")
+    result.add_argument("--max-minutes", type=_minutes, default=math.inf, metavar="M",
                         help="zoo: stop training before this")
     return result
 
 
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number from 1 on")
+    return number
+
+
+def _minutes(text: str) -> float:
+    if not (number := float(text)) >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time")
+    return number
+
+
 def chosen(patterns: list[str]) -> list[str]:
-    """Recipe names that match any pattern, in the order of the patterns; an unknown name is kept, to be reported."""
+    """Recipe names that match any pattern, in the order of the patterns; another name is kept: own data has its own."""
     names: dict[str, None] = {}
     for pattern in patterns:
         found = list(RECIPES) if pattern == "all" else [name for name in RECIPES if fnmatchcase(name, pattern)]
@@ -111,11 +125,16 @@ def export_one(name: str, options: argparse.Namespace, into_bundle: bool = False
         run = _run(name, options)
         console.print(f"[bold]{name}[/] from {run.folder}")
         done = _publish(run, options, into_bundle)
-    except (RunError, MissingDataset, ValueError) as error:
-        console.print(f"  [red]refused:[/] {error}")
+    except (RunError, MissingDataset, ValueError, OSError) as error:
+        console.print(f"  [red]refused:[/] {error}{_meant(name)}")
         return False
     console.print(f"  {'already published' if done.existed else 'published'}: {done.folder}")
     return True
+
+
+def _meant(name: str) -> str:
+    near = difflib.get_close_matches(name, RECIPES, n=2) if name not in EVERY_RECIPE else []
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _own_split(run: Run, root: Path) -> None:

@@ -22,7 +22,7 @@ from export.publish import publish
 from export.split import export_split
 from service.card import Format
 from training.catalogue import on_data_at_hand, select
-from training.datasets import MissingDataset, available
+from training.datasets import MissingDataset, available, load_split
 from training.places import runs_folder
 from training.plan import How
 from training.recipe import Recipe
@@ -71,10 +71,20 @@ def zoo(
     patterns: Sequence[str], root: Path, console: Console, *,
     formats: Sequence[Format], how: How, only_plan: bool = False,
 ) -> int:
-    """Do all of it; 0 when every recipe whose data is here has its artifact, 1 when not, 3 when time ran out before."""
+    """Do all of it; 0 when every recipe whose data is here has its artifact, 1 when not, 3 when time ran out before.
+
+    Where no data is here at all, that is told with the cure, and 1.
+    """
     items = plan(patterns)
     console.print(_table(items))
     missing = [item for item in items if item.here and item.run is None]
+    if not any(item.here for item in items):
+        for dataset in dict.fromkeys(item.recipe.dataset for item in items):
+            try:
+                load_split(dataset, "train")
+            except MissingDataset as error:  # which says what to do about it
+                console.print(f"[red]{error}[/]")
+        return 1
     if missing:
         console.print(_total(missing))
     if only_plan:

@@ -18,6 +18,7 @@ FILE is that of WEIGHBRIDGE_API_KEYS unless it is given.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
                 return command.main(arguments)
             case ["settings"]:
-                print(table())
+                print(table(), flush=True)
             case ["keys", "add", name, *file] if len(file) < 2:
                 key = add_key(_keys(file), name)
                 print(f"the key of {name}, which is stored nowhere:", file=sys.stderr)
@@ -49,9 +50,15 @@ def main(arguments: list[str]) -> int:
                 tuning.main(rest)
             case ["cascade", small, large, split]:
                 print(cascade_table(small, large, split, Settings.read()))
+            case ["-h" | "--help", *_] | [_, "-h" | "--help"]:
+                print(__doc__)
             case _:
                 print(__doc__, file=sys.stderr)
+                if arguments:
+                    print(f"error: {' '.join(arguments)!r} is none of these", file=sys.stderr)
                 return 2
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

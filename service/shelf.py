@@ -162,7 +162,7 @@ class Shelf:
         if not ready:
             newest = entries[-1]
             waiting = newest.state == "loading"
-            reason = newest.reason or "it is still being loaded"
+            reason = (newest.reason or "it is still being loaded").removeprefix(f"{newest.id}: ")
             raise Problem("not-ready", f"{newest.id}: {reason}", field="model", retry_after_s=1 if waiting else None)
         return ready[-1]
 

@@ -16,8 +16,9 @@ from service.images import rehearse
 from service.jobs.desk import Desk
 from service.keeper import Keeper
 from service.metrics import Metrics
+from service.problems import Problem
 from service.routebook import RouteBook
-from service.routing import Shadows
+from service.routing import Shadows, front
 from service.settings import Settings
 from service.shelf import Shelf
 from service.splits import Split, find_splits
@@ -74,6 +75,10 @@ class State:
         except Exception as error:
             logger.exception("loading failed")
             self.shelf.give_up(f"loading failed: {type(error).__name__}: {error}")
+        try:
+            front(self.shelf, self.book, None)
+        except Problem as problem:  # whoever looks at the log first must not have to guess /readyz
+            logger.error("this server is not ready: %s", "; ".join(filter(None, [problem.detail, problem.cure])))
 
     async def close(self) -> None:
         """Let running work end."""

@@ -39,6 +39,8 @@ def main(arguments: list[str], *, store: Path | None = None, say: Callable[[str]
     parser.add_argument("models", nargs="*", default=["*"], metavar="MODEL", help="names or globs (default: all)")
     parser.add_argument("--threads", type=int, nargs="+", help="default: 1, and one per usable core")
     options = parser.parse_args(arguments)
+    if min(options.threads or (1,)) < 1:
+        raise ValueError("--threads are counts, from 1 on")
     settings = Settings.read()
     every = sorted({path.parent for root in settings.models for path in root.glob(f"*/*/{CARD_FILE}")})
     chosen = [folder for folder in every if any(fnmatchcase(folder.parent.name, glob) for glob in options.models)]

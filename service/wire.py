@@ -320,7 +320,7 @@ class ModelState(_Answer):
 class ModelList(_Answer):
     """Everything found under the model roots, ready or not."""
 
-    default: str | None
+    default: str | None = Field(default=None, description="absent while none is ready")
     models: list[ModelState]
 
 

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(soft_wrap=True)
     try:
         if options.list:
-            wide = console if console.is_terminal else Console(width=200)  # nobody wraps what is piped
+            wide = console if console.is_terminal else Console(width=1000)  # nobody wraps or cuts what is piped
             wide.print(listing(variants=options.variants))
         elif options.show:
             for recipe in select([options.show]):
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
         return EXIT_INTERRUPTED
-    except (ValueError, MissingDataset, RunError) as error:
+    except (ValueError, MissingDataset, RunError, OSError) as error:
         _complain(error)
         return EXIT_USAGE
     return 0
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--download", choices=[*DATASETS], metavar="DATASET", help="fetch an original data set")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1")
-    seeds.add_argument("--seed", type=int, metavar="K", help="only seed K; default 0")
+    seeds.add_argument("--seed", type=_seed, metavar="K", help="only seed K; default 0")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="clean", help="clean: validation from train, the "
                         "test split scored once (default); report: as the recipe's report did")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -113,9 +113,17 @@ def _positive(text: str) -> int:
     return number
 
 
+def _seed(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
 def _recipes(options: argparse.Namespace, console: Console) -> list[Recipe]:
     if options.data is None:
         refuse_without_data(options)
+        if files := [name for name in options.names if name.endswith(".py")]:
+            raise ValueError(f"{files[0]}: a recipe of your own goes with --data FOLDER; see docs/own-model.md")
         return [on_data_at_hand(recipe) for recipe in select(options.names)]
     files = [name for name in options.names if name.endswith(".py")]
     named = [name for name in options.names if not name.endswith(".py")]

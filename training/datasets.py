@@ -185,4 +185,5 @@ def _places(facts: Dataset) -> Iterator[Path]:
 def _missing(dataset: str, facts: Dataset) -> str:
     looked = ", ".join(str(root) for root in _roots())
     ways = "\n".join(f"  {number}. {way}" for number, way in enumerate(facts.ways, 1))
+    ways = ways.replace("$WEIGHBRIDGE_DATA", str(data_folder()))
     return f"{dataset} is not here (looked in {looked}). Three ways to get it:\n{ways}"

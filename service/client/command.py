@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> int:
         return UNREACHABLE
     except ClientError as error:
         complain.print(f"error: {error}", style="red", markup=False)
-        busy = isinstance(error, ServiceError) and error.status == HTTPStatus.SERVICE_UNAVAILABLE
+        busy = (isinstance(error, ServiceError) and error.status == HTTPStatus.SERVICE_UNAVAILABLE
+                and (error.retry_after_s is not None or not error.type.endswith(":not-ready")))
         return OVERLOADED if busy else REFUSED
 
 
@@ -138,6 +139,8 @@ def predict(client: Client, options: argparse.Namespace, out: Console) -> int:
 
 def evaluate(client: Client, options: argparse.Namespace, out: Console) -> int:
     """Score a model on a split or on files; one of many images shows how far it is."""
+    if options.output and not options.output.absolute().parent.is_dir():
+        raise WrongCommandError(f"--output {options.output}: there is no folder {options.output.parent}")
     kind: Kind | None = options.format or ("json" if options.json or options.output else None)
     asked = {
         "data": options.data or None, "model": options.model, "runtime": options.runtime, "limit": options.limit,

@@ -13,6 +13,7 @@ import httpx
 from service.client.errors import retry_after_s
 
 FIRST_S = 0.1  # backoff where the server does not say how long: 0.1 s, doubled each time, a random part of it
+LASTING = b"problem:not-ready"  # without Retry-After: the model failed its checks, and will not pass them by itself
 JITTER = 0.1   # clients that were refused together must not come back together
 
 
@@ -52,6 +53,8 @@ class Patience:
         if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE or self._made >= self._retries.attempts:
             return None
         asked = retry_after_s(response)
+        if asked is None and LASTING in response.content:
+            return None
         if asked is None:
             pause = min(self._retries.cap_s, FIRST_S * 2.0 ** (self._made - 1)) * random.random()  # noqa: S311
         elif asked > self._retries.cap_s:

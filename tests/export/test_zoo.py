@@ -94,6 +94,20 @@ def test_the_plan_tells_how_long_training_takes_by_the_committed_results(
     assert "2 to train: " in said
 
 
+def test_where_no_data_is_here_it_says_how_to_get_it(toys: dict[str, Recipe], tmp_path: Path, capsys: Out) -> None:
+    assert main(["zoo", "toy-cifar", "--to", "zoo"]) == 1
+
+    assert "cifar10 is not here" in (said := capsys.readouterr().out)
+    assert "python -m training --download cifar10" in said
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_a_name_that_was_meant_otherwise_is_told_before_hours_of_training(capsys: Out) -> None:
+    assert main(["fm-fasst"]) == 1
+
+    assert "did you mean fm-fast" in capsys.readouterr().out
+
+
 def test_an_unknown_name_is_told_with_its_neighbours(capsys: Out) -> None:
     assert main(["zoo", "fm-fats"]) == 2
 

@@ -9,8 +9,11 @@ import tomllib
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 from process import REPOSITORY, Process
+
+from service.client import Client, ServiceError
 
 
 def test_ctrl_c_finishes_what_was_begun_and_ends_everything(models: Path, tmp_path: Path) -> None:
@@ -54,6 +57,29 @@ def test_a_wrong_setting_stops_the_start_with_one_clear_sentence(models: Path, t
 
     assert process.popen.wait(30) != 0
     assert "WEIGHBRIDGE_THREADS='many' is not allowed; it must be a whole number from 1" in process.log.read_text()
+
+
+def test_a_server_that_will_not_be_ready_says_so_in_its_log_and_lists_its_models_all_the_same(
+    models: Path, tmp_path: Path
+) -> None:
+    process = Process(models, tmp_path, WEIGHBRIDGE_DEFAULT_MODEL="broken")
+    told = "this server is not ready: broken@1: model.onnx has 11 bytes"
+    try:
+        ends = time.monotonic() + 60
+        while told not in process.log.read_text() and time.monotonic() < ends:
+            time.sleep(0.1)
+        with Client(process.url) as client:
+            found = client.models()
+            with pytest.raises(ServiceError, match=r"503 \(model\): broken@1: model\.onnx has 11 bytes"):
+                client.predict(b"x")
+        asked = httpx.get(f"{process.url}/metrics").text
+    finally:
+        process.stop()
+
+    assert told in process.log.read_text()
+    assert found.default is None
+    assert {model.name: model.ready for model in found.models} == {"toy": True, "wide": True, "broken": False}
+    assert 'weighbridge_problems_total{problem="not-ready"} 1.0' in asked  # asking again would not have helped
 
 
 def test_the_bento_ships_the_group_that_serving_needs_and_no_torch() -> None:

@@ -115,10 +115,23 @@ def test_a_cuda_device_that_is_not_there_is_refused(
     assert "--device cuda: torch sees no CUDA device here" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--seeds", "2", "--seed", "1"], ["--lr", "0.1"]])
+@pytest.mark.parametrize("arguments", [
+    ["--seeds", "0"], ["--seeds", "2", "--seed", "1"], ["--seed", "-1"], ["--lr", "0.1"],
+])
 def test_impossible_flags_and_hyper_parameters_are_refused(arguments: list[str], capsys: Out) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["fm-fast", *arguments])
+
+
+def test_a_recipe_of_ones_own_wants_data_and_a_report_wants_a_place(tmp_path: Path, capsys: Out) -> None:
+    (tmp_path / "file").touch()
+
+    assert main(["mine.py"]) == 2
+    assert main(["report", "--output", str(tmp_path / "file" / "report.html")]) == 2
+
+    said = capsys.readouterr().err
+    assert "mine.py: a recipe of your own goes with --data FOLDER" in said
+    assert str(tmp_path / "file") in said
 
 
 def test_the_report_protocol_of_a_recipe_without_one_is_refused(toy_data: Path, capsys: Out) -> None:

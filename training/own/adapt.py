@@ -60,7 +60,8 @@ def misfit(recipe: Recipe, facts: Facts) -> str | None:
         with torch.no_grad():
             logits = network(torch.zeros(2, facts.channels, facts.height, facts.width))
     except Exception as error:  # noqa: BLE001 - whatever a network says to a size that it was not made for
-        return (str(error) or type(error).__name__).partition("\n")[0]
+        kind = "" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: "
+        return f"{kind}{error}".partition("\n")[0]
     if tuple(getattr(logits, "shape", ())) != (2, len(facts.classes)):
         return f"it gives {tuple(getattr(logits, 'shape', ()))} for 2 images of {len(facts.classes)} classes"
     return None

@@ -62,8 +62,12 @@ def adapted(recipes: list[Recipe], options: argparse.Namespace, console: Console
         own = on_own_data(recipe, facts, network=options.network, name=options.name, teacher=options.teacher)
         if (problem := misfit(own, facts)) is None:
             found.append(own)
+        elif options.network:
+            unfit.append(f"--network {options.network} gives no network for these images: {problem}")
         else:
             unfit.append(f"{recipe.name} is left out: {recipe.architecture} does not take such images: {problem}")
+    if not found and options.network:
+        raise ValueError("\n".join(unfit))
     if not found:
         fitting = [other.architecture for other in every if misfit(on_own_data(other, facts), facts) is None]
         raise ValueError("\n".join([*unfit, f"what does: {', '.join(fitting) or 'nothing'}; or say another --size"]))
