@@ -36,8 +36,9 @@ def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
             return (f"dominated: {names[other['id']]} is at least as accurate and takes {theirs:.0f} µs instead of "
                     f"{ours:.0f} µs for an image alone")
         if _more_accurate_and_as_quick(other, entry):
-            return (f"dominated: {names[other['id']]} is more accurate and as quick ({theirs:.0f} µs and {ours:.0f} "
-                    "µs for an image alone)")
+            quick = "takes" if theirs < ours else "is as quick:"
+            return (f"dominated: {names[other['id']]} is more accurate and {quick} {theirs:.0f} µs instead of "
+                    f"{ours:.0f} µs for an image alone")
     return None
 
 

@@ -226,7 +226,10 @@ def test_what_is_as_quick_and_less_accurate_is_dominated_as_a_tie_would_go_again
     better, worse, other = one("better", 0.93), one("worse", 0.92), one("other", 0.92, max_batch=1)
 
     assert dominated_by(worse, [better, worse]) == (
-        "dominated: better is more accurate and as quick (100 µs and 100 µs for an image alone)")
+        "dominated: better is more accurate and is as quick: 100 µs instead of 100 µs for an image alone")
+    quicker = one("quicker", 0.93, forward_us={"p50": 60.0, "p90": 66.0, "joined": 50.0})
+    assert dominated_by(worse, [quicker, worse]) == (
+        "dominated: quicker is more accurate and takes 60 µs instead of 100 µs for an image alone")
     assert dominated_by(better, [better, worse]) is None
     assert dominated_by(other, [better, other]) is None
 
