@@ -35,7 +35,7 @@ from benchmarks.load.merge import Part, merge, pack, unpack
 from benchmarks.load.payloads import Payloads, encode, read_payloads
 from benchmarks.load.plan import Order, Plan, read_order
 from benchmarks.load.recorder import Recorder
-from benchmarks.load.rows import OK, OUTCOMES, write_rows
+from benchmarks.load.rows import DROPPED, OK, OUTCOMES, write_rows
 from benchmarks.load.selfcheck import SelfCheck
 from benchmarks.load.sender import Sender
 from benchmarks.load.stored import Load, rows_path, write_facts
@@ -192,11 +192,14 @@ class Visitor(User):
             last = self.sender.ended and not self.recorder.unread
             rows = self.recorder.since(told)
             told += len(rows)
-            for response_us, size, outcome in rows:
+            for intended, response_us, size, outcome in rows:
+                if intended < self.recorder.begins:  # warm-up, which does not count here either
+                    continue
                 problem = None if outcome == OK else RuntimeError(OUTCOMES[outcome])
                 self.environment.events.request.fire(
-                    request_type="POST", name=self.plan.model, response_time=response_us / 1000, response_length=size,
-                    exception=problem, context={},
+                    # What was dropped has no time: the moment that it took to drop it would flatter every percentile.
+                    request_type="POST", name=self.plan.model, response_length=size, exception=problem, context={},
+                    response_time=None if outcome == DROPPED else response_us / 1000,
                 )
             gevent.sleep(EVERY)
 

@@ -116,8 +116,9 @@ def _open(
 ) -> tuple[Contest, Callable[[], None]]:
     """The folder with the bodies in it, and what measures these sides in it."""
     cores = _cores(sides)
+    models = {name: {"model": side.model, "sha256": side.sha256} for name, side in sides.items()}
     contest = open_contest(folder, terms, machine=machine, cores=str(cores), created=machine["at"], command=command(),
-                           **facts)
+                           models=models, **facts)
     payloads = store_bodies(contest, _images(sides, Path(terms.root)), terms)
 
     def run() -> None:

@@ -82,7 +82,7 @@ class Contest:
 
 
 def open_contest(folder: Path, terms: Terms, **facts: Any) -> Contest:
-    """A new contest in `folder`, or the one that is there if its terms and its machine are the same."""
+    """A new contest in `folder`, or the one that is there if its terms, its machine and its models are the same."""
     wanted = json.loads(json.dumps({"schema_version": 1, "terms": asdict(terms), **facts}))
     if (folder / "contest.json").exists():
         known = Contest(folder)
@@ -91,6 +91,8 @@ def open_contest(folder: Path, terms: Terms, **facts: Any) -> Contest:
         if moved := differences(known.facts["machine"], wanted["machine"]):
             raise RunError(f"{folder} was begun on another machine ({'; '.join(moved)}); runs of two machines cannot "
                            "be compared, choose another --output")
+        if known.facts.get("models") != wanted.get("models"):
+            raise RunError(f"{folder} was begun with other versions or files of these models; choose another --output")
         return known
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):

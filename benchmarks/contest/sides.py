@@ -30,6 +30,7 @@ class Side:
     url: str | None = None
     configuration: Configuration | None = None
     classes: tuple[str, ...] | None = None  # that it tells apart, where it is a model of ours
+    sha256: tuple[str, ...] = ()            # of its files
 
     @property
     def path(self) -> str:
@@ -58,7 +59,8 @@ def parse_side(text: str, root: Path) -> Side:
         else:
             raise NothingToWeighError(f"{text}: {part!r} is neither a runtime ({', '.join(RUNTIMES)}) nor threads (t2)")
     _check(text, contender, runtime)
-    return Side(text, configuration=Configuration(contender.id, runtime, threads, 1), classes=contender.card.classes)
+    return Side(text, configuration=Configuration(contender.id, runtime, threads, 1), classes=contender.card.classes,
+                sha256=tuple(file.sha256 for file in contender.card.files))
 
 
 def _check(text: str, contender: Contender, runtime: str) -> None:

@@ -42,15 +42,21 @@ def derive(check: Crosscheck, rounds: Rounds) -> dict[str, Any]:
         for mine, other in pairs:
             findings += [Finding(f.code, f"{mine.plan.name}, ours: {f.reason}", f.advice, invalid=f.invalid)
                          for f in audit(mine)]
-            findings += _about(mine.plan.name, other, PERCENTILES[scenario])
-    scenarios = [_scenario(scenario, pairs) for scenario, pairs in rounds.items()]
+            if len(other.latency_us):
+                findings += _about(mine.plan.name, other, PERCENTILES[scenario])
+    answered = {scenario: pairs for scenario, pairs in rounds.items()
+                if all(len(mine.rows.measured.succeeded) and len(other.latency_us) for mine, other in pairs)}
+    findings += [Finding("nothing-to-compare", f"{TITLES[scenario]}: a load has no answer at all",
+                         "read the server's log in the run folder") for scenario in rounds if scenario not in answered]
+    scenarios = [_scenario(scenario, pairs) for scenario, pairs in answered.items()]
     state = validity(findings)
     return {
         "schema_version": SCHEMA_VERSION, "created": check.facts["created"], "command": check.facts["command"],
         "machine": check.facts["machine"], "cores": check.facts["cores"], "terms": check.facts["terms"],
         "datasets": check.facts.get("datasets", {}), "rate": check.facts["rate"],
         "engines": {"ours": rounds["server"][0][0].generator["engine"], "loadgen": rounds["server"][0][1].version},
-        "scenarios": scenarios, "agree": all(entry["agree"] for entry in scenarios), "validity": state, "note": NOTE,
+        "scenarios": scenarios, "agree": len(answered) == len(rounds) and all(entry["agree"] for entry in scenarios),
+        "validity": state, "note": NOTE,
     }
 
 

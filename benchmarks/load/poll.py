@@ -13,12 +13,14 @@ import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gevent.monkey import get_original  # type: ignore[import-untyped]
 
 from benchmarks.load.wire import Address
 
+TRY_S = 2.0  # for one address of several
 READ, WRITE = 1, 4  # EPOLLIN, EPOLLOUT
 PR_SET_TIMERSLACK = 29
 UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK}
@@ -76,13 +78,24 @@ def no_timer_slack() -> None:
             ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1)
 
 
+def _listens(make: Callable[..., Any], found: tuple[Any, ...]) -> bool:
+    family, kind, protocol, _, place = found
+    with suppress(OSError), make(family, kind, protocol) as trial:
+        trial.settimeout(TRY_S)
+        trial.connect(place)
+        return True
+    return False
+
+
 def opener(address: Address, timeout: float) -> Callable[[], Any]:
     """A function that begins a connection and does not wait for it. With TLS it does, so that the load counts as late.
 
-    The name is looked up once, here: a load tests no name server. Raises OSError where there is no such name.
+    The name is looked up once, here: a load tests no name server. Raises OSError where there is no such name. Of
+    several addresses the first counts that somebody listens at: localhost may be ::1 first.
     """
-    family, kind, protocol, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
     make = get_original("socket", "socket")
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, place = next(filter(partial(_listens, make), found[:-1]), found[-1])
     context = _no_verification() if address.tls else None
 
     def connect() -> Any:

@@ -18,6 +18,7 @@ from benchmarks.load.stages import STAGES, parse_server_timing
 from benchmarks.load.wire import Reply
 from benchmarks.load.wire import field as field_of
 
+MOST_CLASSES = 2**15 - 1  # as rows store them
 NO_STAGES = (float("nan"),) * len(STAGES)
 
 
@@ -85,9 +86,9 @@ class Recorder:
         """How many replies are kept and not read yet."""
         return len(self._unread)
 
-    def since(self, count: int) -> list[tuple[int, int, int]]:
-        """(response time in microseconds, bytes, outcome) of the rows after the first `count`, as they came."""
-        return [(row[2] - row[0], row[8], row[3]) for row in self._rows[count:]]
+    def since(self, count: int) -> list[tuple[int, int, int, int]]:
+        """(intended, response time, bytes, outcome) of the rows after the first `count`, as they came; microseconds."""
+        return [(row[0], row[2] - row[0], row[8], row[3]) for row in self._rows[count:]]
 
     def rows(self) -> Rows:
         """Everything so far, in the order of the intended starts."""
@@ -131,7 +132,9 @@ def read_answer(done: int, reply: Reply) -> Answer:
         return Answer(done, FAILED, reply.status, problem=f"HTTP {reply.status}")
     try:
         predicted = int(json.loads(reply.body)["predictions"][0]["index"])
-    except (ValueError, TypeError, KeyError, IndexError):
+        if not 0 <= predicted <= MOST_CLASSES:
+            raise ValueError
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return Answer(done, FAILED, reply.status, problem="HTTP 200 without a prediction")
     said = parse_server_timing(field_of(reply.head, "server-timing"))
     return Answer(done, OK, reply.status, predicted, tuple(said.get(stage, float("nan")) for stage in STAGES))

@@ -53,6 +53,7 @@ class Sender:
 
     def __init__(self, plan: Plan, payloads: Payloads, recorder: Recorder, url: str) -> None:
         self.plan, self.recorder = plan, recorder
+        recorder.begins = float("inf")  # until the warm-up has ended, everything belongs to it
         self.clock = Clock()
         self.stopping = False
         self.ended = False
@@ -77,7 +78,6 @@ class Sender:
     def run(self) -> None:
         """The whole load, once."""
         no_timer_slack()
-        self.recorder.begins = float("inf")  # until the warm-up has ended, everything belongs to it
         try:
             if self.plan.arrival == "closed":
                 self._closed_loop()

@@ -123,6 +123,8 @@ def _agreement(entry: Entry) -> Markup:
     card = entry["card_accuracy"]
     if not card:
         return Markup("no score on the card")
+    if not entry["accuracy"]["n"]:
+        return el("span", "no answer", class_="invalid")
     low, high = entry["accuracy"]["interval"]
     if low <= card["top1"] <= high:
         return el("span", "agrees with the card", class_="best")

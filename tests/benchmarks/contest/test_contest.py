@@ -118,6 +118,16 @@ def test_runs_of_two_machines_do_not_mix(tmp_path: Path) -> None:
         open_contest(tmp_path / "contest", replace(terms, seed=1), machine=fingerprint())
 
 
+def test_runs_of_two_versions_of_a_model_do_not_mix(tmp_path: Path) -> None:
+    terms, models = Terms(a="one", b="two"), {"a": {"model": "one@1", "sha256": ("abc",)}}
+    open_contest(tmp_path / "contest", terms, machine=fingerprint(), models=models)
+
+    assert open_contest(tmp_path / "contest", terms, machine=fingerprint(), models=models).facts["models"]["a"]
+    for other in ({"model": "one@2", "sha256": ("abc",)}, {"model": "one@1", "sha256": ("def",)}):
+        with pytest.raises(RunError, match="other versions or files"):
+            open_contest(tmp_path / "contest", terms, machine=fingerprint(), models={"a": other})
+
+
 def test_a_side_is_a_model_with_a_runtime_and_threads_or_a_running_server(toys: Path) -> None:
     side = parse_side("a:onnxruntime:t2", toys / "models")
 

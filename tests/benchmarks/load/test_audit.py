@@ -50,6 +50,14 @@ def test_a_growing_queue_is_invalid(made: Made) -> None:
     assert codes(made(done=times + np.arange(1000) * 5000 + 2000)) == ["saturated"]
 
 
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.7])
+def test_a_server_that_bears_half_of_the_rate_is_invalid_however_long_its_queue_gets(made: Made, share: float) -> None:
+    times = np.arange(1000) * 10_000
+    served = np.maximum.accumulate(times - np.arange(1000) * 10_000 / share) + (np.arange(1000) + 1) * 10_000 / share
+
+    assert codes(made(done=served.astype(np.int64))) == ["saturated"]
+
+
 def test_drops_are_invalid(made: Made) -> None:
     assert "dropped" in codes(made(outcome=outcomes(0.001, DROPPED)))
 

@@ -29,7 +29,9 @@ def test_a_reply_becomes_a_predicted_class_and_stage_times() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"predictions": []}',
-                                  b'{"predictions": [{"status": 400, "error": {}}]}'])
+                                  b'{"predictions": [{"status": 400, "error": {}}]}',
+                                  b'{"predictions": [{"index": 1e999}]}', b'{"predictions": [{"index": 40000}]}',
+                                  b'{"predictions": [{"index": -1}]}'])
 def test_a_200_without_a_prediction_is_a_failure(body: bytes) -> None:
     assert read_answer(5, reply(body=body)).outcome == FAILED
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from benchmarks.load.payloads import Payloads
 from benchmarks.load.plan import Plan
@@ -88,6 +89,22 @@ def test_a_connection_closed_instead_of_an_answer_fails_its_request() -> None:
         rows = sent(url, seconds=0.05)
 
     assert rows.count(FAILED) == len(rows) > 0
+
+
+def test_of_several_addresses_the_one_that_somebody_listens_at_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def once(connection: socket.socket, _number: int) -> None:
+        if hear(connection):  # nothing comes from who only looks whether somebody listens
+            connection.sendall(ANSWER)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        deaf = free.getsockname()[1]  # where nobody listens any more
+    with server(once) as url:
+        port = int(url.rsplit(":", 1)[1])
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each)) for each in (deaf, port)]
+        monkeypatch.setattr("benchmarks.load.poll.socket.getaddrinfo", lambda *_, **__: found)
+        rows = sent(url)
+
+    assert rows.count(OK) == len(rows) > 0
 
 
 def test_nobody_listening_is_a_failure_and_not_the_end() -> None:
