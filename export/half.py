@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from export.wrapped import Wrapped
-from training.datasets import load_split
+from training.datasets import facts_of, load_split
 from training.runs import Run
 from training.splits import carve
 
@@ -138,7 +138,8 @@ def store_as_half(model: onnx.ModelProto) -> int:
 def _held_out(run: Run) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
     train = load_split(run.recipe.dataset, "train")
     protocol = run.recipe.protocol(run.protocol)
-    used, held = carve(train.labels, protocol, fraction=run.recipe.fraction, seed=run.seed)
+    fixed = facts_of(run.recipe.dataset).validation is not None
+    used, held = carve(train.labels, protocol, fraction=run.recipe.fraction, seed=run.seed, last=fixed)
     chosen, where = (held, "held-out images") if len(held) else (used[:IMAGES], "training images")
     return train.images[chosen], train.labels[chosen], where
 

@@ -44,8 +44,9 @@ def check_parity(
                 f"{format}: a batch of {len(batch)} gives {found.dtype} {found.shape}, "
                 f"eager gives float32 {expected.shape}"
             )
-        if not np.isfinite(found).all():
-            raise ParityError(f"{format}: not every probability is finite for a batch of {len(batch)}")
+        for who, answers in (("eager", expected), (format, found)):
+            if not np.isfinite(answers).all():
+                raise ParityError(f"{who}: not every probability is finite for a batch of {len(batch)}")
         worst = max(worst, float(np.abs(found - expected).max()))
         disagreements += count_disagreements(expected, found, max(MARGIN, 2 * tolerance))
         compared += len(batch)

@@ -103,12 +103,14 @@ def quantize_artifact(
         passed = [each for each in tried if each.refused is None]
         best = min(passed, key=lambda each: each.speed[-1].int8.at) if passed else None
         record = _record(card, len(held[0]), tried, best)
+        # A record of what was chosen has an artifact behind it.
+        published = None if best is None else _publish(folder, card, best, root, say)
         for kept in (root / RECORDS / f"{card.name}-{card.version}.json", *_committed(results, card)):
             write_atomically(kept, json.dumps(record, indent=1).encode() + b"\n")
-        if best is None:
+        if published is None:
             reasons = list(dict.fromkeys(f"{each.plan}: {each.refused}" for each in tried))
             raise QuantizeRefusedError(f"{card.id} stays float32. " + ". ".join(reasons))
-        return _publish(folder, card, best, root, say)
+        return published
 
 
 def names_in(patterns: Sequence[str], sources: Sequence[Path]) -> list[str]:
@@ -209,7 +211,8 @@ def _publish(folder: Path, card: ModelCard, best: Tried, root: Path, say: Callab
             shutil.copyfile(folder / kept, new / kept)
         shutil.copyfile(best.path, new / FILE)
         int8 = open_model("onnxruntime-int8", new / FILE)
-        score = card.score and measure_accuracy(int8, dataset=card.score.dataset, split=card.score.split)
+        # The card's recipe has the full address of own data, its score only the name.
+        score = card.score and measure_accuracy(int8, dataset=str(card.recipe["dataset"]), split=card.score.split)
         if score is not None:
             say(f"accuracy {score.accuracy:.2%} [{score.low:.2%}, {score.high:.2%}] on {score.count:,} test images")
         added = ModelFile(format=FORMAT, path=FILE, size_bytes=(new / FILE).stat().st_size,

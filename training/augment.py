@@ -65,12 +65,13 @@ def affine(
     images: Tensor, draws: Draws, *, degrees: float, shift: float, scale: tuple[float, float]
 ) -> Tensor:
     """Rotate by up to `degrees`, move by up to the share `shift` of the size, scale within `scale`; bilinear."""
-    count = len(images)
+    count, _, height, width = images.shape
     angle = draws.uniform(count, low=-degrees, high=degrees) * (math.pi / 180)
     inverse_scale = 1 / draws.uniform(count, low=scale[0], high=scale[1])
     move = draws.uniform(count, 2, low=-2 * shift, high=2 * shift)  # the grid spans -1..1
     cosine, sine = angle.cos() * inverse_scale, angle.sin() * inverse_scale
-    matrix = torch.stack([cosine, -sine, move[:, 0], sine, cosine, move[:, 1]], dim=1).view(count, 2, 3)
+    tall, wide = height / width, width / height  # the grid spans -1..1 on both sides, whatever their lengths
+    matrix = torch.stack([cosine, -sine * tall, move[:, 0], sine * wide, cosine, move[:, 1]], dim=1).view(count, 2, 3)
     grid = functional.affine_grid(moved(matrix, images.device), list(images.shape), align_corners=False)
     return functional.grid_sample(images.float(), grid, align_corners=False)
 

@@ -21,6 +21,8 @@ from training.transfer import moved
 class Batches:
     """`len(batches)` batches per epoch; `batches.order(epoch)` and `batches.load(order, epoch, i)` make one.
 
+    A last batch of one image, from which batch norm cannot learn, belongs to the one before.
+
     Takes images uint8 (N, H, W, C) and labels int64 (N,) in numpy; holds them as uint8 (N, C, H, W) on `device`.
     """
 
@@ -35,7 +37,8 @@ class Batches:
         self._augment = {name: dict(options) for name, options in recipe.augment.items()}
 
     def __len__(self) -> int:
-        return -(-len(self.labels) // self.size)
+        whole, rest = divmod(len(self.labels), self.size)
+        return max(1, whole + (rest > 1))
 
     def order(self, epoch: int) -> Tensor:
         """The epoch's permutation of all positions, int64 (N,), on the CPU."""
@@ -43,7 +46,7 @@ class Batches:
 
     def positions(self, order: Tensor, number: int) -> Tensor:
         """Where the images of batch `number` lie, int64 (B,), on the CPU."""
-        return order[number * self.size : (number + 1) * self.size]
+        return order[number * self.size : None if number == len(self) - 1 else (number + 1) * self.size]
 
     def load(self, order: Tensor, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         """Batch `number` of the epoch whose `order` it is: normalised float (B, C, H, W), labels (B,)."""

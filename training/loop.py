@@ -31,7 +31,8 @@ from training.runs import Run, open_run, run_folder
 from training.scoring import Score, score
 from training.teacher import Teacher
 
-SAMPLE = 5000  # training images that a network may look at before it begins
+SAMPLE = 5000  # training images that a network may look at before it begins: the first, or
+SPREAD = "spread"  # where its shape says so, as many from all over
 SHOW_EVERY_S = 0.2  # asking for the running loss waits for the device, so it is asked for rarely
 
 
@@ -137,7 +138,11 @@ class _Session:
             self.record["first_epoch"] = len(self.history) + 1
 
     def _sample(self) -> torch.Tensor:
-        return to_input(self.material.batches.images[:SAMPLE], self.task.recipe.normalization)
+        images = self.material.batches.images
+        places = torch.arange(min(SAMPLE, len(images)))
+        if self.task.recipe.shape.get("whitened") == SPREAD:  # images may lie in the order of their classes
+            places = torch.linspace(0, len(images) - 1, len(places)).long()
+        return to_input(images[places.to(images.device)], self.task.recipe.normalization)
 
     def run(self, watcher: Watcher, deadline: float) -> bool:
         """Train the epochs that are left; False when time ran out before the last."""

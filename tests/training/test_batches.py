@@ -46,6 +46,19 @@ def test_an_epoch_shows_every_image_once_and_each_epoch_in_another_order(batches
     assert epochs[0] != epochs[1]
 
 
+@pytest.mark.parametrize(("size", "sizes"), [
+    (109, [110]), (25, [25] * 4 + [10]), (55, [55, 55]), (110, [110]), (111, [110]), (27, [27] * 4 + [2]),
+])
+def test_a_last_image_alone_belongs_to_the_batch_before(batches: MakeBatches, size: int, sizes: list[int]) -> None:
+    made = batches(batch_size=size)
+    order = made.order(0)
+
+    taken = [made.load(order, 0, number)[1] for number in range(len(made))]
+
+    assert [len(each) for each in taken] == sizes
+    assert sorted(torch.cat(taken).tolist()) == list(range(110))
+
+
 def test_images_and_labels_stay_together(batches: MakeBatches) -> None:
     served = batches(normalization=Normalization((0.0,), (1.0,)))
 
@@ -124,6 +137,25 @@ def test_a_shift_of_nothing_and_an_affine_of_nothing_change_nothing() -> None:
     assert torch.equal(AUGMENTATIONS["shift"](images, draws(5), pixels=0), images)
     still = AUGMENTATIONS["affine"](images, draws(5), degrees=0, shift=0, scale=(1.0, 1.0))
     torch.testing.assert_close(still, images.float(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(61, 61), (31, 91), (91, 31)])
+def test_an_affine_turns_images_of_any_shape_by_the_same_angle(height: int, width: int) -> None:
+    image = torch.zeros(1, 1, height, width, dtype=torch.uint8)
+    image[..., height // 2, width // 2 - 10 : width // 2 + 11] = 255  # a bar that lies
+
+    turned = AUGMENTATIONS["affine"](image, Turned(), degrees=20, shift=0, scale=(1.0, 1.0))[0, 0]
+
+    rows, columns = torch.nonzero(turned > 60, as_tuple=True)
+    ends = rows[columns.argmax()] - rows[columns.argmin()], columns.max() - columns.min()
+    assert abs(float(ends[0] / ends[1])) == pytest.approx(np.tan(np.radians(20)), abs=0.08)
+
+
+class Turned:
+    """Draws that always give the upper bound."""
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return torch.full(shape, float(high))
 
 
 def test_two_epochs_of_alternating_flip_show_each_image_both_ways() -> None:

@@ -28,6 +28,7 @@ class FastNet(nn.Module):
     The stem looks at squares of `kernel` pixels, `stride` apart. A `whitened` one is not learned: its filters are the
     principal directions of the training images' patches and their negatives, each scaled to unit variance, so that
     what follows begins with decorrelated inputs (same paper; Page, "How to train your ResNet"). `whiten` sets them.
+    "spread" is whitened too, and says which images are looked at: see `training.loop`.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class FastNet(nn.Module):
         scale: float = 1.0,
         kernel: int = 3,
         stride: int = 1,
-        whitened: bool = False,
+        whitened: bool | str = False,
         depths: Sequence[int] | None = None,
         pooled: bool = True,
         hidden: int = 0,

@@ -7,8 +7,9 @@ Whether network and images fit together can be asked before anything is trained.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.own.network import pin
 from training.own.store import Facts
@@ -38,7 +39,7 @@ def on_own_data(
         description=f"{description}, trained as {recipe.name}" if network else description,
         dataset=facts.dataset,
         architecture=pin(network) if network else recipe.architecture,
-        shape={} if network else recipe.shape,
+        shape={} if network else _spread(recipe.shape),
         normalization=Normalization(facts.mean, facts.std),
         validation=facts.validation,
         report=None,
@@ -47,6 +48,11 @@ def on_own_data(
         distillation=(recipe if recipe.teacher else FASHION_SMALL).distillation if teacher else {},
         floor=0.0,
     )
+
+
+def _spread(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """The shape, whitened by images from all over where it is whitened: folders lie in the order of their classes."""
+    return {**shape, "whitened": "spread"} if shape.get("whitened") else dict(shape)
 
 
 def misfit(recipe: Recipe, facts: Facts) -> str | None:

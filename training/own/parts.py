@@ -70,11 +70,12 @@ def divide(
 def _take(
     given: list[Part | None], part: Part, digests: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]
 ) -> None:
-    """Give `part` its share of every class of what is train so far."""
+    """Give `part` its share of every class of what is train so far, and is no copy of what another part has."""
     share = TEST if part == "test" else VALIDATION
+    elsewhere = {digest for digest, other in zip(digests, given, strict=True) if other not in (None, "train")}
     for index in range(len(classes)):
         mine = [place for place in np.flatnonzero(labels == index).tolist() if given[place] in (None, "train")]
-        distinct = sorted({digests[place] for place in mine})
+        distinct = sorted({digests[place] for place in mine} - elsewhere)
         # In the order of a second hash: validation would otherwise begin where the test part's prefix ended.
         ordered = sorted(distinct, key=lambda digest: hashlib.sha256(f"{part} {digest}".encode()).digest())
         chosen = set(ordered[: max(1, round(share * len(ordered)))])

@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 SIGNATURES: dict[bytes, str] = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"RIFF": "WEBP", b"BM": "BMP"}
 MODES = {1: "L", 3: "RGB"}
 RULE = "stretched to the size, bilinear with antialiasing"
-ORIENTATION = 0x0112
+ORIENTATION, ON_A_SIDE = 0x0112, (5, 6, 7, 8)  # the tag may hold anything, and then means nothing
 MOST_PIXELS = 100_000_000  # of one image, read from its header: beyond it, it is a bomb or a mistake
 
 Image.MAX_IMAGE_PIXELS = None  # ours is checked before anything is decoded
@@ -30,12 +30,17 @@ Image.MAX_IMAGE_PIXELS = None  # ours is checked before anything is decoded
 
 def look(data: bytes) -> tuple[tuple[int, int], bool]:
     """((height, width), grey) of an encoded image as it will be seen; ValueError when it is none, or damaged."""
-    with _opened(data) as image:
-        width, height = image.size
-        if "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= 5:  # those that lie on a side
-            width, height = height, width
-        grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-        return (height, width), grey
+    try:
+        with _opened(data) as image:
+            width, height = image.size
+            if "exif" in image.info and image.getexif().get(ORIENTATION, 1) in ON_A_SIDE:
+                width, height = height, width
+            grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+            return (height, width), grey
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a codec says to bad bytes
+        raise ValueError(f"cannot be read: {error or type(error).__name__}") from error
 
 
 def decode(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

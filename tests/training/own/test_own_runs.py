@@ -20,6 +20,7 @@ from training.own.prepare import prepare
 from training.recipe import Recipe
 from training.recipes import RECIPES
 from training.results import files
+from training.runs import find_run
 
 Out = pytest.CaptureFixture[str]
 QUICK = ["--threads", "1", "--no-probe"]
@@ -100,6 +101,31 @@ def test_the_same_images_are_held_out_whatever_the_seed(shapes: Path, recipe: Re
     assert other.held_out is not None
     assert torch.equal(one.held_out.images, other.held_out.images)
     assert (len(one.train.labels), len(one.held_out.labels)) == (facts.train, facts.validation)
+
+
+def test_rounding_is_judged_on_what_the_run_held_out(shapes: Path, short: Recipe) -> None:
+    import torch
+
+    from export.half import _held_out
+
+    assert main(["toy", "--data", str(shapes), "--seed", "3", *QUICK]) == 0
+    run = find_run("bright-columns-toy")
+    held = Material.load(run.recipe, run.recipe.protocol("clean"), seed=3, device=torch.device("cpu")).held_out
+
+    images, labels, where = _held_out(run)
+
+    assert held is not None
+    assert where == "held-out images"
+    assert torch.equal(torch.tensor(images.transpose(0, 3, 1, 2).copy()), held.images)
+    assert labels.tolist() == held.labels.tolist()
+
+
+def test_a_stem_is_whitened_by_images_of_all_classes(shapes: Path) -> None:
+    facts = prepare(shapes)
+
+    assert on_own_data(RECIPES["fm-fast-small"], facts).shape["whitened"] == "spread"
+    assert RECIPES["fm-fast-small"].shape["whitened"] is True  # as it was published
+    assert "whitened" not in on_own_data(RECIPES["fm-fast"], facts).shape
 
 
 def test_networks_that_do_not_take_the_size_are_left_out_with_the_reason(

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from service.card import InputSpec
 from service.images import decode as decode_as_the_service_does
 from training.datasets import MissingDataset, facts_of, load_split
 from training.own import pictures
+from training.own.parts import divide
 from training.own.prepare import prepare
 from training.own.store import public_name
 
@@ -201,3 +203,22 @@ def test_pictures_are_decoded_as_the_service_decodes_them(draw: Draw) -> None:
             assert np.array_equal(pictures.decode(data, shape), theirs)
     assert pictures.look(files[2]) == ((30, 40), False)
     assert pictures.look(files[4]) == ((40, 30), True)
+
+
+def test_an_orientation_that_is_no_number_is_none(draw: Draw) -> None:
+    text = b"Exif\0\0MM\0*" + struct.pack(">IHHHI4sI", 8, 1, 0x0112, 2, 2, b"6\0\0\0", 0)  # ASCII, not a number
+
+    assert pictures.look(encoded(draw(1, 0, (40, 30), 3), "JPEG", exif=text)) == ((40, 30), False)
+
+
+def test_a_copy_of_a_test_image_costs_a_class_only_itself() -> None:
+    for seed in range(50):
+        images = np.random.default_rng(seed).integers(0, 256, (10, 4, 4, 1), dtype=np.uint8)
+        images[4] = images[0]  # of one class four to train on, and a copy of one of them to test on
+        images[9] = images[5]
+        labels = np.repeat([0, 1], 5)
+        said = [*(["train"] * 4), "test"] * 2
+
+        parts = divide(images, labels, said, ("a", "b"))
+
+        assert (len(parts.train), len(parts.validation), len(parts.test), parts.left_out) == (4, 2, 2, 2)
