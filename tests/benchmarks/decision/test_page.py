@@ -21,7 +21,7 @@ from benchmarks.decision.words import short_table
 from benchmarks.machine.fingerprint import fingerprint
 
 WISH = {"slo": "p99=20ms", "objective_text": "p99 ≤ 20 ms", "min_accuracy": 0.85, "rate": 200.0, "objective": "cost",
-        "price_per_hour": 0.05, "screening": False}
+        "price_per_hour": 0.05, "screening": False, "root": "models"}
 
 
 def probe(rate: float, ms: float, trial: int = 0) -> dict[str, Any]:

@@ -115,7 +115,6 @@ def test_the_command_times_the_cpu_alone_where_there_is_no_gpu_and_says_why(
     (["--batches", "1", "5000"], "--batches from 1 to 4096"),
     (["--rounds", "0"], "--threads and --rounds are counts, from 1 on"),
     (["--threads", "-1"], "--threads and --rounds are counts, from 1 on"),
-    (["--output", "."], "--output . is a folder"),
     (["nosuch"], "no model matches nosuch; there are toy"),
 ])
 def test_a_mistake_is_told_before_anything_is_timed(
