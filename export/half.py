@@ -26,9 +26,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from export.wrapped import Wrapped
-from training.datasets import facts_of, load_split
+from training.datasets import load_split
 from training.runs import Run
-from training.splits import carve
+from training.splits import carve_for
 
 AGREEMENT = 0.995   # of the answers, at least, before and after rounding
 DROP = 0.001        # of the accuracy, at most
@@ -138,8 +138,7 @@ def store_as_half(model: onnx.ModelProto) -> int:
 def _held_out(run: Run) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
     train = load_split(run.recipe.dataset, "train")
     protocol = run.recipe.protocol(run.protocol)
-    fixed = facts_of(run.recipe.dataset).validation is not None
-    used, held = carve(train.labels, protocol, fraction=run.recipe.fraction, seed=run.seed, last=fixed)
+    used, held = carve_for(run.recipe, protocol, train.labels, seed=run.seed)
     chosen, where = (held, "held-out images") if len(held) else (used[:IMAGES], "training images")
     return train.images[chosen], train.labels[chosen], where
 

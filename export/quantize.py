@@ -54,10 +54,10 @@ from service.card import (
 )
 from service.runtimes import Runtime, open_model
 from service.shelf import check_golden
-from training.datasets import facts_of, load_split
+from training.datasets import load_split
 from training.provenance import machine
 from training.recipe import Recipe
-from training.splits import carve
+from training.splits import carve_for
 
 FORMAT: Format = "onnx-int8"
 FILE = "model.int8.onnx"
@@ -141,8 +141,7 @@ def _images_of(card: ModelCard) -> tuple[NDArray[np.uint8], tuple[NDArray[np.uin
         raise QuantizeRefusedError(f"{card.id} was trained on the whole train split ({card.training['protocol']} "
                                    "protocol); export a run of the clean protocol, which holds images out")
     train = load_split(recipe.dataset, "train")
-    fixed = facts_of(recipe.dataset).validation is not None
-    used, held = carve(train.labels, protocol, fraction=recipe.fraction, seed=seed, last=fixed)
+    used, held = carve_for(recipe, protocol, train.labels, seed=seed)
     chosen = np.random.default_rng(seed).permutation(used)[:CALIBRATED_ON]
     return train.images[chosen], (train.images[held], train.labels[held])
 

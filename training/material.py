@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from training.batches import Batches, to_planes
-from training.datasets import facts_of, load_split
+from training.datasets import load_split
 from training.protocol import Protocol
 from training.recipe import Recipe
-from training.splits import carve
+from training.splits import carve_for
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class Material:
     def load(cls, recipe: Recipe, protocol: Protocol, *, seed: int, device: torch.device) -> Material:
         """Read the train split and carve it as the protocol says."""
         train = load_split(recipe.dataset, "train")
-        fixed = facts_of(recipe.dataset).validation is not None
-        used, held = carve(train.labels, protocol, fraction=recipe.fraction, seed=seed, last=fixed)
+        used, held = carve_for(recipe, protocol, train.labels, seed=seed)
         batches = Batches(train.images[used], train.labels[used], recipe, seed=seed, device=device)
         held_out = None
         if len(held):

@@ -5,10 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from training.datasets import facts_of
 from training.protocol import Protocol
+from training.recipe import Recipe
 from training.seeds import derive
 
 Positions = NDArray[np.int64]
+
+
+def carve_for(recipe: Recipe, protocol: Protocol, labels: Positions, *, seed: int) -> tuple[Positions, Positions]:
+    """What a run of `recipe` trains on and holds out of its train split: own data holds its last images out."""
+    fixed = facts_of(recipe.dataset).validation is not None
+    return carve(labels, protocol, fraction=recipe.fraction, seed=seed, last=fixed)
 
 
 def carve(
