@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 
 from benchmarks.commands.shared import add_common, command, measured, new_folder, positive
 from benchmarks.comparison.bodies import store_bodies
-from benchmarks.comparison.contenders import Contender, find_contenders, with_images
+from benchmarks.comparison.contenders import Contender, check_same_question, find_contenders, with_images
 from benchmarks.comparison.run import RunError
 from benchmarks.contest.baseline import (
     BASELINES,
@@ -82,9 +82,8 @@ def _one(options: argparse.Namespace, text: str, folder: Path, console: Console)
     machine, b, count = fingerprint(), parse_side(text, options.root), len(options.b)
     if not options.a.startswith(PREFIX):
         a = parse_side(options.a, options.root)
-        if a.classes and b.classes and a.classes != b.classes:
-            raise RunError(f"{options.a} and {text} answer different questions: {', '.join(a.classes[:2])}, … and "
-                           f"{', '.join(b.classes[:2])}, …; compare models of the same classes")
+        check_same_question(((side.text, side.classes) for side in (a, b) if side.classes),
+                            "Compare models of the same classes")
         terms = _terms(options, b=text, comparisons=count)
         contest, run = _open(folder, terms, {"a": a, "b": b}, machine, console)
         run()

@@ -19,7 +19,7 @@ from benchmarks.commands.shared import (
     share,
     slo,
 )
-from benchmarks.comparison.contenders import Contender, NothingToWeighError
+from benchmarks.comparison.contenders import Contender, NothingToWeighError, check_same_question
 from benchmarks.decision.configurations import left_out, matrix
 from benchmarks.decision.estimate import estimated, minutes
 from benchmarks.decision.folder import open_folder
@@ -29,7 +29,6 @@ from benchmarks.decision.wish import MOST_PASSES, OBJECTIVES, USUAL, Wish, read_
 from benchmarks.machine.cores import share_out
 from benchmarks.machine.energy import unknown_energy
 from benchmarks.machine.fingerprint import fingerprint
-from benchmarks.report.numbers import listed
 from service.cpu import usable_cores
 from service.runtimes import RUNTIMES
 
@@ -105,13 +104,8 @@ def decide(options: argparse.Namespace, console: Console) -> int:
 
 
 def _same_question(contenders: list[Contender]) -> None:
-    """NothingToWeighError where models tell different classes apart: none of them can stand for another."""
-    by_classes: dict[tuple[str, ...], list[str]] = {}
-    for contender in contenders:
-        by_classes.setdefault(contender.card.classes, []).append(contender.card.name)
-    if len(by_classes) > 1:
-        told = "; ".join(f"{listed(names)} know {', '.join(classes[:2])}, …" for classes, names in by_classes.items())
-        raise NothingToWeighError(f"these models answer different questions: {told}. Choose those of one with --models")
+    check_same_question(((one.card.name, one.card.classes) for one in contenders),
+                        "Choose those of one with --models")
 
 
 def _wish(options: argparse.Namespace) -> Wish:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from benchmarks.report.numbers import listed
 from service.card import CARD_FILE, CardError, ModelCard, is_version_folder, read_card, verify_files
 from service.runtimes import RUNTIMES
 from service.splits import FOLDER, Split, find_splits
@@ -56,6 +57,16 @@ def check_files(contenders: Sequence[Contender]) -> None:
             verify_files(contender.folder, contender.card)
         except CardError as error:
             raise NothingToWeighError(f"{error}; export it again, or choose others") from error
+
+
+def check_same_question(named: Iterable[tuple[str, tuple[str, ...]]], cure: str) -> None:
+    """NothingToWeighError where models, as (name, classes), tell other classes apart: none can stand for another."""
+    by_classes: dict[tuple[str, ...], list[str]] = {}
+    for name, classes in named:
+        by_classes.setdefault(classes, []).append(name)
+    if len(by_classes) > 1:
+        told = "; ".join(f"{listed(names)} know {', '.join(classes[:2])}, …" for classes, names in by_classes.items())
+        raise NothingToWeighError(f"these models answer different questions: {told}. {cure}")
 
 
 def check_format(contenders: Sequence[Contender], runtime: str) -> None:
