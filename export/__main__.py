@@ -18,6 +18,7 @@ import argparse
 import difflib
 import math
 import sys
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -43,59 +44,90 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["import"]:
         return import_foreign(given[1:], console)
-    options = parser().parse_args(given)
+    command = given[0] if given and given[0] in COMMANDS else None
+    options = parser(command).parse_args(given[1:] if command else given)
     try:
-        if options.split:
-            dataset, split = options.split
-            card, folder = export_split(dataset, split, options.to)
-            console.print(f"{card.count:,} labelled images: {folder}")
-            return 0
-        if options.names[:1] == ["zoo"]:
-            how = How(jobs=options.jobs, seconds=60 * options.max_minutes)
-            return zoo(options.names[1:], options.to, console, formats=options.format, how=how, only_plan=options.plan)
-        if options.names[:1] == ["quantize"]:
-            return _quantize(options.names[1:], options)
+        done: int = options.do(options)
     except KeyboardInterrupt:
         console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
         return 130
     except (ValueError, MissingDataset, OSError) as error:
         console.print(f"[red]{error}[/]")
         return 2
-    into_bundle = options.names[:1] == ["bundle"]
-    names = chosen(options.names[1:] if into_bundle else options.names)
-    if not names:
-        console.print("nothing to export: give recipe names or a glob, e.g. python -m export fm-fast")
-        return 2
-    refused = [name for name in names if not export_one(name, options, into_bundle)]
-    if refused:
-        console.print(f"[red]not exported: {', '.join(refused)}[/]")
-    return 1 if refused else 0
+    return done
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    result = argparse.ArgumentParser(prog="python -m export", description="Export finished training runs.",
-                                     epilog="python -m export import --help: take in a model that something else made")
-    result.add_argument("names", nargs="*", metavar="NAME",
-                        help="recipe names, globs, or all; or: zoo [NAME…], bundle NAME…, quantize NAME…")
-    result.add_argument(
-        "--format", nargs="+", choices=FILES, default=["onnx", "torchscript"], help="default: both first"
-    )
-    result.add_argument("--to", type=Path, default=Path("artifacts"), metavar="ROOT",
-                        help="default: artifacts; `bundle` goes to models/")
-    result.add_argument("--runs", type=Path, metavar="ROOT", help="default: where training writes them")
-    result.add_argument("--seed", type=int, help="this run; default: the best on validation")
-    result.add_argument("--protocol", choices=["clean", "report"],
-                        help="default: clean, or report where no clean run is finished")
-    result.add_argument("--half", action="store_true", help="store the ONNX file's weights as float16, gated")
-    result.add_argument("--publish", action="store_true",
-                        help="quantize: keep the records in export/results/int8 as well, for the documents")
-    result.add_argument("--split", nargs=2, metavar=("DATASET", "SPLIT"), help="export a labelled split instead")
-    result.add_argument("--plan", action="store_true", help="zoo: only say what would be done and how long it takes")
-    result.add_argument("--jobs", type=_count, metavar="N", help="zoo: training processes; default: one per core")
-    result.add_argument("--max-minutes", type=_minutes, default=math.inf, metavar="M",
-                        help="zoo: stop training before this")
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The command line: of exporting, or of one of COMMANDS. Each has the options that mean something to it."""
+    if command is not None:
+        about, add = COMMANDS[command]
+        result = argparse.ArgumentParser(prog=f"python -m export {command}", description=about)
+        add(result)
+        return result
+    abouts = {name: about for name, (about, _) in COMMANDS.items()} | {"import": "take in what something else made"}
+    result = argparse.ArgumentParser(
+        prog="python -m export", description="export finished training runs",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(["other commands, each with its --help:",
+                          *(f"  python -m export {name:<9} {about}" for name, about in abouts.items())]))
+    _add_export(result)
     return result
+
+
+def _add_export(add: argparse.ArgumentParser) -> None:
+    add.add_argument("names", nargs="*", metavar="NAME", help="recipe names, globs, or all")
+    _add_formats(add)
+    _add_target(add)
+    _add_run(add)
+    add.add_argument("--split", nargs=2, metavar=("DATASET", "SPLIT"), help="export a labelled split instead")
+    add.set_defaults(do=_export)
+
+
+def _add_bundle(add: argparse.ArgumentParser) -> None:
+    add.add_argument("names", nargs="+", metavar="NAME", help="recipe names, globs, or all")
+    _add_run(add)
+    add.set_defaults(do=_bundle)
+
+
+def _add_zoo(add: argparse.ArgumentParser) -> None:
+    add.add_argument("names", nargs="*", metavar="NAME", help="recipe names, globs, or all; default: every recipe")
+    _add_formats(add)
+    _add_target(add)
+    add.add_argument("--plan", action="store_true", help="only say what would be done and how long it takes")
+    add.add_argument("--jobs", type=_count, metavar="N", help="training processes; default: one per core")
+    add.add_argument("--max-minutes", type=_minutes, default=math.inf, metavar="M", help="stop training before this")
+    add.set_defaults(do=_zoo)
+
+
+def _add_quantize(add: argparse.ArgumentParser) -> None:
+    add.add_argument("names", nargs="*", metavar="NAME", help="names of artifacts, or globs")
+    _add_target(add)
+    add.add_argument("--publish", action="store_true",
+                     help="keep the records in export/results/int8 as well, for the documents")
+    add.set_defaults(do=_quantize)
+
+
+def _add_formats(add: argparse.ArgumentParser) -> None:
+    add.add_argument("--format", nargs="+", choices=FILES, default=["onnx", "torchscript"], help="default: both first")
+
+
+def _add_target(add: argparse.ArgumentParser) -> None:
+    add.add_argument("--to", type=Path, default=Path("artifacts"), metavar="ROOT", help="default: artifacts")
+
+
+def _add_run(add: argparse.ArgumentParser) -> None:
+    add.add_argument("--runs", type=Path, metavar="ROOT", help="default: where training writes them")
+    add.add_argument("--seed", type=int, help="this run; default: the best on validation")
+    add.add_argument("--protocol", choices=["clean", "report"],
+                     help="default: clean, or report where no clean run is finished")
+    add.add_argument("--half", action="store_true", help="store the ONNX file's weights as float16, gated")
+
+
+COMMANDS = {
+    "zoo": ("train what is missing, then export every recipe", _add_zoo),
+    "bundle": ("export into models/, ONNX only, once and within its limit", _add_bundle),
+    "quantize": ("try a published artifact in int8, and keep it where it is quicker here", _add_quantize),
+}
 
 
 def _count(text: str) -> int:
@@ -119,17 +151,57 @@ def chosen(patterns: list[str]) -> list[str]:
     return list(names)
 
 
-def export_one(name: str, options: argparse.Namespace, into_bundle: bool = False) -> bool:
-    """Export one recipe's run; says what happened and whether it worked."""
+def _export(options: argparse.Namespace) -> int:
+    if options.split:
+        if options.names:
+            raise ValueError(f"--split exports labelled images and no network: leave {' '.join(options.names)} out")
+        dataset, split = options.split
+        card, folder = export_split(dataset, split, options.to)
+        console.print(f"{card.count:,} labelled images: {folder}")
+        return 0
+    if not options.names:
+        raise ValueError("nothing to export: give recipe names or a glob, e.g. python -m export fm-fast")
+
+    def export(run: Run) -> Published:
+        _own_split(run, options.to)
+        return publish(run, options.to, formats=options.format, half=options.half, say=_say)
+
+    return _each(options, export)
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    return _each(options, lambda run: bundle(run, BUNDLE, half=options.half, say=_say))
+
+
+def _each(options: argparse.Namespace, publish_run: Callable[[Run], Published]) -> int:
+    """Publish a run of every recipe; 0 when all are, 1 when some were refused."""
+    names = chosen(options.names)
+    refused = [name for name in names if not _one(name, options, publish_run)]
+    if refused:
+        console.print(f"[red]not exported: {', '.join(refused)}[/]")
+    return 1 if refused else 0
+
+
+def _one(name: str, options: argparse.Namespace, publish_run: Callable[[Run], Published]) -> bool:
+    """Publish one recipe's run; says what happened and whether it worked."""
     try:
         run = _run(name, options)
         console.print(f"[bold]{name}[/] from {run.folder}")
-        done = _publish(run, options, into_bundle)
+        done = publish_run(run)
     except (RunError, MissingDataset, ValueError, OSError) as error:
         console.print(f"  [red]refused:[/] {error}{_meant(name)}")
         return False
     console.print(f"  {'already published' if done.existed else 'published'}: {done.folder}")
     return True
+
+
+def _say(line: str) -> None:
+    console.print(f"  {line}")
+
+
+def _zoo(options: argparse.Namespace) -> int:
+    how = How(jobs=options.jobs, seconds=60 * options.max_minutes)
+    return zoo(options.names, options.to, console, formats=options.format, how=how, only_plan=options.plan)
 
 
 def _meant(name: str) -> str:
@@ -144,12 +216,12 @@ def _own_split(run: Run, root: Path) -> None:
         console.print(f"  {card.count:,} labelled images for /evaluate and for weighing: {folder}")
 
 
-def _quantize(patterns: list[str], options: argparse.Namespace) -> int:
+def _quantize(options: argparse.Namespace) -> int:
     """Try int8 on artifacts; 0 when every one of them has it, 1 when some stay as they are."""
     from export.quantize import RESULTS, names_in, quantize_artifact  # its library takes a second to import
 
     sources = (options.to, BUNDLE)
-    names, stayed = names_in(patterns, sources), []
+    names, stayed = names_in(options.names, sources), []
     if not names:
         console.print("nothing to quantise: give names of artifacts or a glob, e.g. python -m export quantize fm-fast")
         return 2
@@ -157,7 +229,7 @@ def _quantize(patterns: list[str], options: argparse.Namespace) -> int:
         console.print(f"[bold]{name}[/]")
         try:
             done = quantize_artifact(name, options.to, sources, results=RESULTS if options.publish else None,
-                                     say=lambda line: console.print(f"  {line}"))
+                                     say=_say)
         except (ValueError, MissingDataset) as error:
             console.print(f"  [red]refused:[/] {error}")
             stayed.append(name)
@@ -172,16 +244,6 @@ def _run(name: str, options: argparse.Namespace) -> Run:
     if options.protocol is None and options.seed is None and (run := finished_run(name, options.runs)) is not None:
         return run
     return find_run(name, root=options.runs, seed=options.seed, protocol=options.protocol or "clean")
-
-
-def _publish(run: Run, options: argparse.Namespace, into_bundle: bool) -> Published:
-    def say(line: str) -> None:
-        console.print(f"  {line}")
-
-    if into_bundle:
-        return bundle(run, BUNDLE, half=options.half, say=say)
-    _own_split(run, options.to)
-    return publish(run, options.to, formats=options.format, half=options.half, say=say)
 
 
 if __name__ == "__main__":

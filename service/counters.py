@@ -92,18 +92,18 @@ class Counters:
         if self.folder is None:
             self.values = memoryview(mmap.mmap(-1, SLOTS * 8)).cast("d")
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _put_together(self.folder)
-        index, self.values = _create(self.folder, f"{os.getpid()}-{time.time_ns()}")
-        fcntl.flock(index, fcntl.LOCK_EX)
-        self._index = index
+        with _locked(self.folder, fcntl.LOCK_EX):  # until the new file is locked, it looks like that of a dead worker
+            _put_together(self.folder)
+            index, self.values = _create(self.folder, f"{os.getpid()}-{time.time_ns()}")
+            fcntl.flock(index, fcntl.LOCK_EX)
+            self._index = index
 
 
-def _create(folder: Path, name: str) -> tuple[IO[str], memoryview[float]]:
+def _create(folder: Path, name: str, ending: str = ".index") -> tuple[IO[str], memoryview[float]]:
     with (folder / f"{PREFIX}{name}.values").open("x+b") as file:
         file.truncate(SLOTS * 8)
         values = memoryview(mmap.mmap(file.fileno(), SLOTS * 8)).cast("d")
-    return (folder / f"{PREFIX}{name}.index").open("x", buffering=1), values  # whole lines are written at once
+    return (folder / f"{PREFIX}{name}{ending}").open("x", buffering=1), values  # whole lines are written at once
 
 
 def _read(index: Path) -> tuple[list[_Place], memoryview[float]]:
@@ -130,25 +130,29 @@ def _add(found: Found, places: list[_Place], values: memoryview[float], *, alive
 
 
 def _put_together(folder: Path) -> None:
-    """One file for all workers that have ended, so that one which dies again and again leaves no heap of files."""
-    with _locked(folder, fcntl.LOCK_EX):
-        dead = [index for index in folder.glob(f"{PREFIX}*.index") if not _is_locked(index)]
-        if len(dead) < MANY_DEAD:
-            return
-        found: Found = {}
-        for index in dead:
-            _add(found, *_read(index), alive=False)
-        together, values = _create(folder, f"0-{time.time_ns()}")
-        start = 0
-        with together:
-            for (name, labels), numbers in found.items():
-                for number, value in enumerate(numbers):
-                    values[start + number] = value
-                together.write(json.dumps([name, labels, "counter", start, len(numbers)]) + "\n")
-                start += len(numbers)
-        for index in dead:
-            index.unlink()
-            index.with_suffix(".values").unlink()
+    """One file for all workers that have ended, so that one which dies again and again leaves no heap of files.
+
+    With the folder locked. A kill in between may lose what ended workers have counted, and counts nothing twice.
+    """
+    dead = [index for index in folder.glob(f"{PREFIX}*.index") if not _is_locked(index)]
+    if len(dead) < MANY_DEAD:
+        return
+    found: Found = {}
+    for index in dead:
+        _add(found, *_read(index), alive=False)
+    name = f"0-{time.time_ns()}"
+    together, values = _create(folder, name, ".unfinished")
+    start = 0
+    with together:
+        for (family, labels), numbers in found.items():
+            for number, value in enumerate(numbers):
+                values[start + number] = value
+            together.write(json.dumps([family, labels, "counter", start, len(numbers)]) + "\n")
+            start += len(numbers)
+    for index in dead:
+        index.unlink()
+        index.with_suffix(".values").unlink()
+    (folder / f"{PREFIX}{name}.unfinished").rename(folder / f"{PREFIX}{name}.index")
 
 
 @contextmanager

@@ -232,7 +232,8 @@ class Dispatch:
         self, lane: Lane, batch: list[Job], part: int, results: list[Any], started: int, ended: int, *,
         pump: bool = True
     ) -> None:
-        _learn(lane, sum(job.count for job in batch), part, (ended - started) / 1e9)
+        if not any(isinstance(result, Exception) for result in results):  # how long failing takes says nothing
+            _learn(lane, sum(job.count for job in batch), part, (ended - started) / 1e9)
         for job, result in zip(batch, results, strict=True):
             if job.future.done():
                 continue

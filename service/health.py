@@ -7,6 +7,7 @@ and are listed with the reason. A model is ready only after its golden vectors c
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +22,7 @@ from service.state import State, state_of
 from service.wire import ModelReadiness, Readiness
 
 BEAT_S = 1.0
+logger = logging.getLogger("weighbridge")
 
 
 async def livez(request: Request) -> Response:  # noqa: ARG001 - the signature of a route
@@ -46,8 +48,11 @@ async def beat(state: State) -> None:
     """Once a second, tell the metrics what changes without anybody counting, so that any worker's answer has it."""
     state.metrics.started()
     while True:
-        tell_ready(state.shelf, state.metrics)
-        state.metrics.beat(state.dispatch.depth())
+        try:
+            tell_ready(state.shelf, state.metrics)
+            state.metrics.beat(state.dispatch.depth())
+        except Exception:
+            logger.exception("the metrics could not be told; they are again in %g s", BEAT_S)
         await asyncio.sleep(BEAT_S)
 
 

@@ -7,6 +7,7 @@ what is asked for is looked up among the files that were found.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -54,7 +55,14 @@ def find(settings: Settings) -> dict[tuple[str, str], Path]:
     for root in settings.reports:
         for name in KINDS:
             for path in (root / name, *root.glob(f"*/{name}")):
-                run = path.parent.name
-                if path.is_file() and not path.is_symlink() and path.stat().st_size <= MOST_BYTES:
-                    found.setdefault((run, name), path)
+                if not path.is_symlink() and _size(path) <= MOST_BYTES:
+                    found.setdefault((path.parent.name, name), path)
     return found
+
+
+def _size(path: Path) -> float:
+    """Bytes of a file; endless where there is none, or none any more."""
+    try:
+        return path.stat().st_size if path.is_file() else math.inf
+    except OSError:
+        return math.inf

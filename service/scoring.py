@@ -134,19 +134,9 @@ def score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> S
     return Tally.of(probabilities, labels).scores()
 
 
-def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Mean negative log-likelihood of the true classes, in nats."""
-    return exact_mean(exact_sum(_losses(probabilities, labels)), len(labels))
-
-
 def top_k(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> float:
     """The share of images whose true class is among the `k` most probable."""
     return float((_ranks(probabilities, labels) < k).mean())
-
-
-def brier(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """The Brier score of several classes (G. W. Brier, 1950)."""
-    return exact_mean(exact_sum(_distances(probabilities, labels)), len(labels))
 
 
 def _losses(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Floats:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -117,7 +118,6 @@ def write_split(
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, labels=labels)
-    path = write_atomically(folder / DATA_FILE, buffer.getvalue())
     card = SplitCard(
         name=folder.name,
         dataset=dataset,
@@ -125,13 +125,13 @@ def write_split(
         classes=tuple(classes),
         count=len(images),
         shape=images.shape[1:],
-        sha256=sha256_of(path),
+        sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
         licence=licence,
     )
     problem = _inconsistent(images, labels, card)
     if problem:
-        path.unlink()
         raise SplitError(f"{card.name}: {problem}")
+    write_atomically(folder / DATA_FILE, buffer.getvalue())
     write_atomically(folder / SPLIT_FILE, card.model_dump_json(indent=2).encode() + b"\n")
     return card
 

@@ -10,7 +10,6 @@ sampling (OTEL_TRACES_SAMPLER), the service's name and everything else follow th
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 OTLP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 CURE = "pip install opentelemetry-exporter-otlp-proto-http, or unset the variable"
-logger = logging.getLogger("weighbridge")
 
 
 def spans(environ: Mapping[str, str] | None = None, exporter: Any = None) -> Callable[[Sequence[Account]], None] | None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
+from pathlib import Path
+
+CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 
-def usable_cores() -> int:
-    """Cores this process may run on, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores(cpu_max: Path = CGROUP_CPU_MAX) -> int:
+    """Cores by affinity, and no more than a container's share of CPU time: as `service.cpu` counts, which training
+    does not know."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = cpu_max.read_text().split()[:2]
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
 
 
 def cpu_name() -> str:

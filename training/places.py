@@ -23,7 +23,8 @@ def runs_folder() -> Path:
 
 def model_roots() -> list[Path]:
     """Where exported models are looked for: `$WEIGHBRIDGE_MODELS`, as a server does, or ./artifacts and ./models."""
-    return [Path(root) for root in (os.environ.get("WEIGHBRIDGE_MODELS") or "artifacts:models").split(":") if root]
+    roots = os.environ.get("WEIGHBRIDGE_MODELS") or os.pathsep.join(["artifacts", "models"])
+    return [Path(root).expanduser() for root in roots.split(os.pathsep) if root]
 
 
 def ray_address() -> str:

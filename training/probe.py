@@ -44,6 +44,7 @@ REPLAYS = 5         # of a recorded step; recording alone can take a candidate's
 WORTH = 0.9         # the share of a plainer candidate's time that a better one must stay under
 CLOSE = 0.05        # how far a loss may be from fp32's, relative
 COMPILE_FROM_S = 1800  # compiling takes a minute, which shorter runs never earn back
+OUT_OF_MEMORY = "OutOfMemoryError"  # what torch calls it
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def probe(recipe: Recipe, base: Execution) -> Probe:
     except (OSError, ValueError, TypeError, KeyError):  # absent, damaged or of another release: ask again
         pass
     record = _measure(recipe, base)
-    write_atomically(path, json.dumps(record, indent=1).encode() + b"\n")
+    if not any(OUT_OF_MEMORY in each.get("error", "") for each in record["candidates"]):  # which passes with its cause
+        write_atomically(path, json.dumps(record, indent=1).encode() + b"\n")
     return Probe(Execution(**record["chosen"]), record)
 
 
@@ -86,6 +88,8 @@ def _measure(recipe: Recipe, base: Execution) -> dict[str, Any]:
                     graphed=False)
     tried = [_Trial(plain, recipe, batches)]
     best = tried[0]
+    if best.error:  # nothing to compare with, and no run would get further
+        raise ValueError(f"{recipe.name} does not train on {base.device} here: {best.error}")
     steps = recipe.epochs * math.ceil(len(train.labels) * recipe.fraction / recipe.batch_size)
     for stage in _stages(recipe, base.device):
         if any("compiled" in changes for changes in stage) and steps * best.step_s < COMPILE_FROM_S:
@@ -169,7 +173,7 @@ class _Trial:
 
     def check(self, plain: _Trial) -> None:
         """Compare the first losses with those of plain fp32."""
-        if self.error or plain.error:
+        if self.error:
             self.close = False
             return
         pairs = zip(self.losses[:STEPS], plain.losses[:STEPS], strict=True)

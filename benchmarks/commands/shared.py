@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -106,8 +107,8 @@ def count(text: str) -> int:
 
 def positive(text: str) -> float:
     """A number above 0."""
-    if not float(text) > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return float(text)
 
 

@@ -43,11 +43,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
     console.print(f"[bold]{len(contenders)} models[/] · {cores} · {run.folder}")
     problems = measured(lambda screen: weigh(run, contenders, cores, screen), folder=run.folder, machine=machine,
                         console=console, finish=lambda: finish(run, console))
-    run.note(finished=fingerprint()["at"])
+    if not problems:
+        run.note(finished=fingerprint()["at"])
     result = finish(run, console)
     for problem in problems:
         console.print(f"[bold red]not measured:[/] {problem}", soft_wrap=True)
-    if options.publish:
+    if options.publish and problems:
+        console.print("[bold red]not published:[/] it is not complete; run the same command again", soft_wrap=True)
+    elif options.publish:
         console.print(f"published: {publish(result)}")
     return 1 if problems else 0
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.run import Run
-from benchmarks.load.audit import Finding, audit, validity
+from benchmarks.load.audit import Finding, about_the_machine, audit, validity
 from benchmarks.load.reference import Reference, changed_answers, flips, read_reference
 from benchmarks.load.stored import Load
 from benchmarks.load.summary import accuracy, summarise
@@ -113,8 +113,7 @@ def _named(load: Load, finding: Finding) -> Finding:
 
 
 def _about_the_run(result: dict[str, Any]) -> list[Finding]:
-    found = [Finding("machine", warning, "measure on a quiet machine of your own", invalid=False)
-             for warning in result["warnings"]]
+    found = about_the_machine(result["machine"])
     if result["settings"]["screening"]:
         found.append(Finding("screening", "this was a short run: it shows that everything works, and claims no figures",
                              "run python -m benchmarks for figures to use", invalid=False))

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.comparison.contenders import Contender
 from benchmarks.comparison.settings import Settings
@@ -35,6 +35,29 @@ def stored_facts(path: Path, kind: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunError(f"{path} is unreadable ({error}); choose another --output, or delete its folder") from None
     return found
+
+
+class Kept(Protocol):
+    """A folder of measurements with facts about them, which may grow."""
+
+    folder: Path
+    facts: dict[str, Any]
+
+    def note(self, **facts: Any) -> None:
+        """Add facts."""
+
+
+def go_on(known: Kept, machine: dict[str, Any], *, complete: bool) -> None:
+    """Let what is missing of `known` be measured by `machine`, whose commit is noted when it is another one.
+
+    Raises RunError when the machine is another one: figures of two machines do not belong in one table.
+    """
+    begun = known.facts["machine"]
+    if moved := differences(begun, machine):
+        raise RunError(f"{known.folder} was begun on another machine ({'; '.join(moved)}); choose another --output")
+    commits = [begun["commit"], *begun.get("then", [])]
+    if not complete and machine["commit"] not in commits:
+        known.note(machine=begun | {"then": [*commits[1:], machine["commit"]]})
 
 
 class Run:
@@ -83,7 +106,7 @@ class Run:
 def open_run(folder: Path, settings: Settings, contenders: Iterable[Contender], **facts: Any) -> Run:
     """A new run in `folder`, or the one that is there if it asks for the same on the same machine.
 
-    Raises RunError when the folder holds something else: figures of two machines do not belong in one table.
+    Raises RunError when the folder holds something else.
     """
     contenders = list(contenders)
     wanted = json.loads(json.dumps({"settings": asdict(settings), **facts,
@@ -109,8 +132,7 @@ def _check_same(run: Run, wanted: dict[str, Any]) -> None:
         if changed := sorted(name for name in {*had, *want} if had.get(name) != want.get(name)):
             raise RunError(f"{run.folder} was begun with other {key} ({', '.join(changed)}); "
                            "give the same ones to continue it, or choose another --output")
-    if moved := differences(run.facts["machine"], wanted["machine"]):
-        raise RunError(f"{run.folder} was begun on another machine ({'; '.join(moved)}); choose another --output")
+    go_on(run, wanted["machine"], complete=bool(run.facts.get("finished")))
 
 
 def _hashes(card: ModelCard) -> dict[str, str]:

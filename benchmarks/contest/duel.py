@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison.run import RunError, stored_facts
+from benchmarks.comparison.run import RunError, go_on, stored_facts
 from benchmarks.comparison.steps import Screen
 from benchmarks.contest.sides import Side, standing
 from benchmarks.load.generator import send
@@ -25,7 +25,6 @@ from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load, find_load, read_load
 from benchmarks.machine.cores import Cores
-from benchmarks.machine.fingerprint import differences
 from benchmarks.machine.reference import reference_us
 from benchmarks.machine.server import taste
 from service.card import write_atomically
@@ -88,11 +87,9 @@ def open_contest(folder: Path, terms: Terms, **facts: Any) -> Contest:
         known = Contest(folder)
         if known.facts["terms"] != wanted["terms"]:
             raise RunError(f"{folder} was begun on other terms; give the same to continue it, or another --output")
-        if moved := differences(known.facts["machine"], wanted["machine"]):
-            raise RunError(f"{folder} was begun on another machine ({'; '.join(moved)}); runs of two machines cannot "
-                           "be compared, choose another --output")
         if known.facts.get("models") != wanted.get("models"):
             raise RunError(f"{folder} was begun with other versions or files of these models; choose another --output")
+        go_on(known, wanted["machine"], complete=len(known.loads()) == terms.pairs)
         return known
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contest.duel import Contest
-from benchmarks.load.audit import Finding, audit, validity
+from benchmarks.load.audit import Finding, about_the_commits, audit, validity
 from benchmarks.load.rows import UNKNOWN, Rows
 from benchmarks.load.stored import Load
 from benchmarks.stats.ratio import LEAST_PAIRS, compare
+from service.comparing import mcnemar
 
 FIGURES = {"p50": 50.0, "p99": 99.0}
 SIGN_TEST = 0.01
@@ -48,7 +48,8 @@ def derive(contest: Contest) -> dict[str, Any]:
         "baseline": (baseline := contest.facts.get("baseline")) and baseline | {"drift": _drift(contest)},
         "pairs": len(pairs), "figures": {}, "answers": None, "accuracy": None,
     }
-    result["validity"] = validity([*findings, *about_the_baseline(result)])
+    findings = [*about_the_commits(result["machine"]), *findings, *about_the_baseline(result)]
+    result["validity"] = validity(findings)
     if len(pairs) < LEAST_PAIRS:
         return result | {"verdict": "inconclusive"}
     result["answers"] = {"a": _answered(a for a, _ in pairs), "b": _answered(b for _, b in pairs)}
@@ -126,7 +127,7 @@ def _accuracy(pairs: list[tuple[Load, Load]]) -> dict[str, Any]:
     both = sorted(set(right_a) & set(right_b))
     only_a = sum(right_a[image] and not right_b[image] for image in both)
     only_b = sum(right_b[image] and not right_a[image] for image in both)
-    chance = sign_test(only_a, only_b)
+    chance = mcnemar(only_a, only_b)
     verdict = "no difference shown"
     if chance < SIGN_TEST:
         verdict = "less accurate" if only_a > only_b else "more accurate"
@@ -143,9 +144,3 @@ def _right(parts: list[Rows]) -> dict[int, bool]:
         for image, good in zip(rows.image.tolist(), right.tolist(), strict=True):
             found[image] = found.get(image, True) and good
     return found
-
-
-def sign_test(one: int, other: int) -> float:
-    """How likely a split at least so uneven is by chance: the exact, two-sided form of McNemar's test."""
-    n, fewer = one + other, min(one, other)
-    return min(1.0, 2 * math.fsum(math.comb(n, k) / 2**n for k in range(fewer + 1))) if n else 1.0

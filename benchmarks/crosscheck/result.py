@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks.comparison.publish import RESULTS
 from benchmarks.crosscheck.loadgen import Found
-from benchmarks.crosscheck.turns import Crosscheck, Rounds
-from benchmarks.load.audit import MAX_LAG_SHARE, MIN_LAG_US, Finding, audit, validity
+from benchmarks.crosscheck.turns import RESULT_FILE, Crosscheck, Rounds
+from benchmarks.load.audit import MAX_LAG_SHARE, MIN_LAG_US, Finding, about_the_machine, audit, validity
 from benchmarks.load.stored import Load
-from benchmarks.machine.fingerprint import slug, warnings
+from benchmarks.machine.fingerprint import slug
 from benchmarks.stats.intervals import overlap
 from benchmarks.stats.ratio import compare, student
 from service.card import write_atomically
@@ -36,8 +36,7 @@ NOTE = "LoadGen is the load generator of MLPerf Inference. This is not an MLPerf
 
 def derive(check: Crosscheck, rounds: Rounds) -> dict[str, Any]:
     """Everything the rounds say."""
-    findings = [Finding("machine", warning, "measure on a quiet machine of your own", invalid=False)
-                for warning in warnings(check.facts["machine"])]
+    findings = about_the_machine(check.facts["machine"])
     for scenario, pairs in rounds.items():
         for mine, other in pairs:
             findings += [Finding(f.code, f"{mine.plan.name}, ours: {f.reason}", f.advice, invalid=f.invalid)
@@ -115,7 +114,7 @@ def _about(name: str, found: Found, percentile: int) -> list[Finding]:
 
 def write(check: Crosscheck, result: dict[str, Any]) -> Path:
     """Store the result beside its rows."""
-    return write_atomically(check.folder / "result.json", json.dumps(result, indent=1).encode() + b"\n")
+    return write_atomically(check.folder / RESULT_FILE, json.dumps(result, indent=1).encode() + b"\n")
 
 
 def publish(result: dict[str, Any], folder: Path = PUBLISHED) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.comparison.bodies import store_bodies
 from benchmarks.comparison.contenders import Contender
-from benchmarks.comparison.run import RunError, stored_facts
+from benchmarks.comparison.run import RunError, go_on, stored_facts
 from benchmarks.comparison.steps import Screen
 from benchmarks.crosscheck.loadgen import Found, Task, drive
 from benchmarks.load.generator import send
@@ -25,7 +25,6 @@ from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load, find_load
 from benchmarks.machine.cores import Cores
-from benchmarks.machine.fingerprint import differences
 from benchmarks.machine.server import Reachable, taste
 from service.card import write_atomically
 
@@ -33,6 +32,7 @@ SHARE = 0.3      # of one over the unloaded answer time: queues form, and none g
 TASTERS = 40
 SINGLES = 1000   # requests, one at a time
 SCENARIOS = ("server", "single")
+RESULT_FILE = "result.json"  # written when all is measured
 Rounds = dict[str, list[tuple[Load, Found]]]   # by scenario; of each round our load and LoadGen's
 
 
@@ -90,8 +90,7 @@ def open_crosscheck(folder: Path, terms: Terms, **facts: Any) -> Crosscheck:
         known = Crosscheck(folder)
         if known.terms != terms:
             raise RunError(f"{folder} was begun on other terms; give the same ones, or choose another --output")
-        if moved := differences(known.facts["machine"], facts["machine"]):
-            raise RunError(f"{folder} was begun on another machine ({'; '.join(moved)}); choose another --output")
+        go_on(known, facts["machine"], complete=(folder / RESULT_FILE).exists())
         return known
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):

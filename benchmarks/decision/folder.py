@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.contenders import Contender
-from benchmarks.comparison.run import RunError, stored_facts
+from benchmarks.comparison.run import RunError, go_on, stored_facts
 from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.wish import Wish
 from benchmarks.load.stored import Load, read_load
-from benchmarks.machine.fingerprint import differences
 from service.card import CARD_FILE, ModelCard, write_atomically
 
 RECONSIDERED = ("objective", "price_per_hour")  # of a wish: what decides, and not what is measured
@@ -111,8 +110,7 @@ def open_folder(
         if changed := [key for key, value in now.items() if before[key] != value]:
             raise RunError(f"{folder} was begun with other {' and '.join(changed)}; give the same to continue it, or "
                            "choose another --output")
-        if moved := differences(known.facts["machine"], wanted["machine"]):
-            raise RunError(f"{folder} was begun on another machine ({'; '.join(moved)}); choose another --output")
+        go_on(known, wanted["machine"], complete=bool(known.facts.get("finished")))
         if known.facts["wish"] != wanted["wish"]:
             known.note(wish=wanted["wish"], command=wanted["command"])
         return known

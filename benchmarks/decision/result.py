@@ -33,7 +33,7 @@ from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.verdict import decide
-from benchmarks.load.audit import Finding, validity
+from benchmarks.load.audit import Finding, about_the_machine, validity
 from benchmarks.load.caching import memory
 from benchmarks.load.reference import changed_answers, flips, read_reference
 from benchmarks.load.rows import Rows
@@ -241,8 +241,7 @@ def _resources(loads: list[Load], energy: list[Entry]) -> Entry | None:
 
 
 def _findings(result: dict[str, Any]) -> list[Finding]:
-    found = [Finding("machine", warning, "measure on a quiet machine of your own", invalid=False)
-             for warning in result["warnings"]]
+    found = about_the_machine(result["machine"])
     if result["wish"]["screening"]:
         found.append(Finding("screening", "this was a quick run with coarse brackets: it shows where to look, and "
                              "decides nothing", "run again without --quick before deploying", invalid=False))

@@ -17,7 +17,6 @@ from benchmarks.machine.fingerprint import slug
 from service.card import write_atomically
 
 Result = dict[str, Any]
-Row = dict[str, Any]
 PUBLISHED = RESULTS / "devices"
 UNSTEADY = 1.1  # the control's median over its twin's, or its inverse, above which a result is not for keeping
 

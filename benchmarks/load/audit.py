@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.load.rows import DROPPED, FAILED, TIMEOUT
 from benchmarks.load.stored import Load
+from benchmarks.machine.fingerprint import warnings
 
 MAX_CPU = 0.85            # of one core, mean; above it the generator queues its own work
 MIN_SENT_SHARE = 0.98     # of the schedule, really sent within its time
@@ -39,6 +40,23 @@ class Finding:
 def audit(load: Load) -> list[Finding]:
     """Everything that CHECKS find in one load."""
     return [finding for check in CHECKS if (finding := check(load))]
+
+
+def about_the_machine(machine: dict[str, Any]) -> list[Finding]:
+    """What is off about the place where something was measured, and about its code."""
+    quiet = [Finding("machine", warning, "measure on a quiet machine of your own", invalid=False)
+             for warning in warnings(machine)]
+    return quiet + about_the_commits(machine)
+
+
+def about_the_commits(machine: dict[str, Any]) -> list[Finding]:
+    """Whether a run that was interrupted went on with other code."""
+    then = [commit or "unknown" for commit in machine.get("then", [])]
+    if not then:
+        return []
+    return [Finding("commit", f"begun on commit {machine['commit'] or 'unknown'} and continued on {', '.join(then)}: "
+                    "what the code became since is in the figures", "measure in one go, in another --output",
+                    invalid=False)]
 
 
 def validity(findings: Iterable[Finding]) -> dict[str, Any]:

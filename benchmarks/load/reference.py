@@ -8,7 +8,6 @@ That is paired, and so finds differences that two accuracies with their interval
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from benchmarks.load.audit import Finding
 from benchmarks.load.payloads import ENCODERS, Payloads
 from benchmarks.load.rows import UNKNOWN, Rows
 from service.card import ModelCard
+from service.comparing import mcnemar
 from service.runtimes import RUNTIMES, open_model
 from service.scoring import wilson
 
@@ -82,13 +82,6 @@ def flips(known: Reference, *answered: Rows) -> dict[str, Any]:
         "lost": lost, "gained": gained, "p_value": mcnemar(lost, gained),
         "unstable": len(pairs) - images, "runtime": known.runtime,
     }
-
-
-def mcnemar(lost: int, gained: int) -> float:
-    """Two-sided exact p-value of `lost` against `gained` under a fair coin."""
-    n, fewer = lost + gained, min(lost, gained)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))
-    return float(min(1.0, 2 * tail / 2**n))
 
 
 def changed_answers(found: dict[str, Any], served_by: str) -> Finding | None:

@@ -88,6 +88,8 @@ def write_rows(path: Path, rows: Rows) -> None:
 
 
 def read_rows(path: Path) -> Rows:
-    """Read what `write_rows` stored."""
+    """Read what `write_rows` stored, also before a stage was known."""
     with np.load(path, allow_pickle=False) as stored:
-        return Rows(*(stored[field.name] for field in fields(Rows)))
+        columns = {field.name: stored[field.name] for field in fields(Rows)}
+    unknown = ((0, 0), (0, len(STAGES) - columns["stages"].shape[1]))
+    return Rows(**columns | {"stages": np.pad(columns["stages"], unknown, constant_values=np.nan)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-STAGES = ("parse", "decode", "queue", "infer", "encode", "total")
+STAGES = ("parse", "decode", "queue", "infer", "encode", "total", "read")  # columns of stored rows: new ones at the end
 
 
 def parse_server_timing(header: str) -> dict[str, float]:

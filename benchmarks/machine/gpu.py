@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-DRIVER = Path("/proc/driver/nvidia/gpus")
+from service.runtimes import gpu_here
+
 INSTALL = "nvidia-ml-py is not installed, so the GPU's own figures are unknown; pip install nvidia-ml-py"
 
 
 @lru_cache(maxsize=1)
 def no_gpu() -> str | None:
-    """Why nothing can run on CUDA here; None where a driver shows a GPU: only an opened session is proof."""
-    if DRIVER.is_dir() and any(DRIVER.iterdir()):
-        return None
-    return "no NVIDIA GPU is here (the driver shows none)"
+    """Why nothing can run on CUDA here; None where the server would try: only an opened session is proof."""
+    return None if gpu_here() else "no NVIDIA GPU is here (the system shows none)"
 
 
 class Gpus:

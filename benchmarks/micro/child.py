@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def run_micro(
         process = start([*command, f"--benchmark-json={part}"], log=log, cores=cores, cwd=ROOT)
         try:
             code = process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            raise MicroError(f"the micro-benchmarks took longer than {LIMIT / 60:g} minutes; see {log}") from None
         finally:
             stop(process)
         if code != 0 or not part.exists():

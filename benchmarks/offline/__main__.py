@@ -27,6 +27,7 @@ from benchmarks.offline.engines import ENGINES
 from benchmarks.offline.journal import Journal
 from benchmarks.offline.result import Merged
 from benchmarks.offline.scorer import Job, Scorer
+from service.card import write_atomically
 from service.runtimes import RUNTIMES
 from service.scorecard import TYPES, Kind, to_csv, to_html, to_json
 from service.settings import BUNDLED_MODELS, SettingError, Settings
@@ -43,23 +44,24 @@ def main(arguments: list[str] | None = None) -> int:
     options.root = options.root or [BUNDLED_MODELS]
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        answer = evaluate(options, console)
-    except (OfflineError, SettingError) as error:
+        answer, journal = evaluate(options, console)
+        text = {"json": to_json, "csv": to_csv, "html": to_html}[_kind(options.output)](answer)
+        if options.output is None:
+            print(text)
+        else:
+            write_atomically(options.output, text.encode())
+    except (OfflineError, SettingError, OSError) as error:
         console.print(f"[bold red]error:[/] {error}")
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; what is done is kept, the same command goes on from there")
         return INTERRUPTED
-    text = {"json": to_json, "csv": to_csv, "html": to_html}[_kind(options.output)](answer)
-    if options.output is None:
-        print(text)
-    else:
-        options.output.write_text(text)
+    journal.close()  # only now: until the result is written, what was scored is all there is
     return 0
 
 
-def evaluate(options: argparse.Namespace, console: Console) -> EvaluateAnswer:
-    """Score every unit that is not done yet, and put all together."""
+def evaluate(options: argparse.Namespace, console: Console) -> tuple[EvaluateAnswer, Journal]:
+    """Score every unit that is not done yet, and put all together; and where what was scored is kept."""
     dataset = open_dataset(options.data)
     settings = replace(Settings.read(), models=tuple(options.root))
     job = Job(options.model, options.runtime or settings.runtime, options.batch_size, settings.environ())
@@ -82,11 +84,10 @@ def evaluate(options: argparse.Namespace, console: Console) -> EvaluateAnswer:
                     journal.add(scored)
                     watch.tell(merged.images)
     answer = merged.answer(scorer, options.batch_size)
-    journal.close()
     rate = (merged.images - before) / (time.monotonic() - began)
     console.print(f"accuracy {answer.accuracy:.2%} [{answer.interval.low:.2%}, {answer.interval.high:.2%}], log loss "
                   f"{answer.log_loss:.4f}, calibration error {answer.ece:.4f}; {rate:,.0f} images/s in all")
-    return answer
+    return answer, journal
 
 
 class _Watch:
@@ -142,6 +143,10 @@ def _positive(text: str) -> int:
 def _output(text: str) -> Path:
     if Path(text).suffix[1:] not in TYPES.values():
         raise argparse.ArgumentTypeError(f"{text} ends in none of .json, .csv, .html")
+    if not Path(text).parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{Path(text).parent} is no folder; make it first")
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; name a file")
     return Path(text)
 
 

@@ -12,7 +12,7 @@ from benchmarks.report.tables import operating_point
 
 Result = dict[str, Any]
 # Where a request's time goes, in its order: server stages, then what the server did not account for, then the rest.
-STAGES = (("parse", "#56B4E9"), ("decode", "#0072B2"), ("queue", "#E69F00"), ("infer", "#D55E00"),
+STAGES = (("read", "#009E73"), ("parse", "#56B4E9"), ("decode", "#0072B2"), ("queue", "#E69F00"), ("infer", "#D55E00"),
           ("encode", "#CC79A7"), ("server, other", "#9C8ADE"), ("HTTP and client", "#9AA4B2"))
 
 

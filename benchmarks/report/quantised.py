@@ -19,11 +19,12 @@ def int8_table(records: Sequence[Record]) -> str:
 
 def _one(records: list[Record]) -> str:
     rows = [_row(record, tried) for record in records for tried in record["tried"]]
-    first = records[0]
+    images = sorted({record["held_out"] for record in records})
+    versions = sorted({_onnxruntime(record) for record in records})
     days = sorted({record["made_by"]["date"][:10] for record in records})
     told = ("Times are those of int8 over those of float32, one thread, with 95 % intervals; accuracies are paired, "
-            f"on the {first['held_out']:,} images that each run held out. {_machine(first)}, ONNX Runtime "
-            f"{first['made_by']['versions']['onnxruntime-gpu']}, {' to '.join(dict.fromkeys((days[0], days[-1])))}.")
+            f"on the {_range([f'{count:,}' for count in images])} images that each run held out. "
+            f"{_machine(records[0])}, ONNX Runtime {_range(versions)}, {_range(days)}.")
     return "\n".join([HEAD, *rows, "", told])
 
 
@@ -45,6 +46,16 @@ def _time(speed: dict[str, Any]) -> str:
     ratio = speed["int8"]
     batch = "" if speed["batch"] == 1 else f", {speed['batch']} images"
     return f"{ratio['at']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]{batch}"
+
+
+def _range(found: list[str]) -> str:
+    """The first and the last of what is sorted, once where they are the same."""
+    return " to ".join(dict.fromkeys((found[0], found[-1])))
+
+
+def _onnxruntime(record: Record) -> str:
+    versions: dict[str, str] = record["made_by"]["versions"]
+    return versions.get("onnxruntime-gpu") or versions["onnxruntime"]
 
 
 def _machine(record: Record) -> str:

@@ -17,7 +17,6 @@ QUESTIONS = {"card_accuracy": "most accurate", "response_p99": "lowest p99", "th
 class Lead:
     """The best models by one metric: one name, or several that cannot be told apart."""
 
-    metric: Metric
     names: tuple[str, ...]
     best: Value
     unranked: int   # models without a valid figure, which might have been better
@@ -41,7 +40,7 @@ def lead(metric: Metric, entries: list[Entry]) -> Lead | None:
     found.sort(key=lambda pair: sign * (pair[1][0] or 0.0))
     best = found[0][1]
     names = tuple(name for i, (name, value) in enumerate(found) if i == 0 or _tied(value, best))
-    return Lead(metric, names, best, unranked=len(entries) - len(found))
+    return Lead(names, best, unranked=len(entries) - len(found))
 
 
 def sentences(result: dict[str, Any]) -> list[str]:

@@ -10,10 +10,11 @@ import httpx
 
 from benchmarks.load.payloads import png
 from benchmarks.load.wire import LENGTH, Address, head_of, request
-from benchmarks.machine.server import Server
+from benchmarks.machine.server import Server, ServerError
 from service.splits import Split
 
 IMAGES = 200
+ANSWER_S = 30  # a server that is silent for longer has none
 
 
 def measure(server: Server, split: Path) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def measure(server: Server, split: Path) -> dict[str, Any]:
     pictures = [png(image) for image in Split.find(split).load()[0][:IMAGES]]
     address = Address.parse(server.url)
     sent = received = 0
-    with socket.create_connection((address.host, address.port)) as line:
+    with socket.create_connection((address.host, address.port), timeout=ANSWER_S) as line:
         for picture in pictures:
             whole = request(head_of(address, "/predict", "image/png"), picture)
             line.sendall(whole)
@@ -41,11 +42,18 @@ def _reply(line: socket.socket) -> int:
     """Read one answer with a Content-Length; how long it was, head and all."""
     got = b""
     while b"\r\n\r\n" not in got:
-        got += line.recv(65536)
+        got += _more(line)
     head = got.partition(b"\r\n\r\n")[0]
     found = LENGTH.search(head)
     assert found is not None, f"an answer without its length: {head!r}"
     length = int(found[1])
     while len(got) < len(head) + 4 + length:
-        got += line.recv(65536)
+        got += _more(line)
     return len(got)
+
+
+def _more(line: socket.socket) -> bytes:
+    more = line.recv(65536)
+    if not more:
+        raise ServerError("the server hung up in the middle of an answer")
+    return more

@@ -69,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     result["stood"] = stood(result)
     console.print_json(json.dumps({name: value for name, value in result.items() if name not in ("machine", "rss")}))
     console.print("[green]it stood[/]" if result["stood"] else "[bold red]it did not stand[/]")
+    if result["memory"]["flat"] is None:
+        console.print("whether its memory grows is not known: too short a time, or too much swing; take longer")
     if options.publish:
         path = RESULTS / f"{slug(machine)}-{result['kind']}.json"
         write_atomically(path, json.dumps(result, indent=1).encode() + b"\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.comparison.contenders import find_contenders
 from benchmarks.load.payloads import jpeg, png
 from service.runtimes.ort import open_model
 from service.splits import FOLDER, Split
@@ -31,7 +32,7 @@ class Body:
 
 def write_bodies(models: Path, model: str, count: int, seed: int) -> list[Body]:
     """`count` requests, the forms in turn, images drawn from the split by `seed`."""
-    folder = next((models / model).glob("*/model.onnx"))
+    folder = find_contenders(models, [model])[0].folder / "model.onnx"  # the version that a server would answer with
     images = Split.find(models / FOLDER / SPLIT).load()[0]
     session = open_model(folder, device="cpu", threads=1)
     chosen = np.random.default_rng(seed).integers(0, len(images), (count, MANY))

@@ -16,7 +16,7 @@ SETTLING = 0.2     # of the time, in which caches fill and allocators find their
 SETTLING_S = 30.0  # but no less than this
 BLOCKS = 10
 T_BLOCKS = 2.306   # Student's t, 95 %, BLOCKS - 2 degrees of freedom
-GROWTH = 0.02      # of the memory over the whole run: less than this is called flat
+GROWTH = 0.02      # of the memory over the whole run: what is surely less is called flat
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Memory:
         """Slope of a line through block means after settling, with its 95 % interval, in bytes per minute.
 
         Neighbouring samples are nearly the same, so they are averaged in ten blocks, which are nearly independent.
+        `flat` is None where memory swings too much to tell: not to have shown growth is not to have shown flatness.
         """
         times = np.array([at for at, _ in self.samples])
         sizes = np.array([size for _, size in self.samples], dtype=float)
@@ -64,6 +65,7 @@ class Memory:
         left = y - (slope * x + start)
         error = math.sqrt(float((left**2).sum()) / (BLOCKS - 2) / float(((x - x.mean()) ** 2).sum()))
         low, high = slope - T_BLOCKS * error, slope + T_BLOCKS * error
-        growth = float(slope * (x[-1] - x[0]) / y.mean())
+        share = float((x[-1] - x[0]) / y.mean())
+        flat = True if high * share < GROWTH else False if low > 0 and slope * share >= GROWTH else None
         return {**found, "slope": round(float(slope)), "interval": [round(low), round(high)],
-                "growth": round(growth, 5), "flat": bool(low <= 0 or growth < GROWTH)}
+                "growth": round(float(slope) * share, 5), "flat": flat}

@@ -95,20 +95,17 @@ class Soak:
 
     async def _send(self, ends: float) -> None:
         """The steady stream, at its times."""
-        began, tasks = time.monotonic(), set()
-        for number in count():
-            due = began + number / self.plan.rate
-            if due >= ends:
-                break
-            if (early := due - time.monotonic()) > 0:
-                await asyncio.sleep(early)
-            elif not number % 32:
-                await asyncio.sleep(0)
-            task = asyncio.create_task(self._one(due))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-        while tasks:
-            await asyncio.wait(tasks)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:  # a request that cannot be judged ends the soak, loudly
+            for number in count():
+                due = began + number / self.plan.rate
+                if due >= ends:
+                    break
+                if (early := due - time.monotonic()) > 0:
+                    await asyncio.sleep(early)
+                elif not number % 32:
+                    await asyncio.sleep(0)
+                group.create_task(self._one(due))
 
     async def _one(self, due: float) -> None:
         connection = await self._idle.get()  # where all are busy the request waits, and its latency says so
@@ -157,7 +154,11 @@ class Soak:
             self.tally.fault("wrong", f"{body.form}: {answer.status} {answer.body[:300]!r}")
             return
         if answer.status == 200:
-            found = tuple(each["index"] for each in json.loads(answer.body)["predictions"])
+            try:
+                found = tuple(each["index"] for each in json.loads(answer.body)["predictions"])
+            except (ValueError, KeyError, TypeError):
+                self.tally.fault("wrong", f"{body.form}: 200 with {answer.body[:300]!r}")
+                return
             if found != body.classes:
                 self.tally.fault("wrong", f"{body.form}: {found}, not {body.classes}")
 

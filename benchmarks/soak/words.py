@@ -37,6 +37,8 @@ def _row(result: Result) -> str:
     faults, memory = result["faults"], result["memory"]
     answers = sum(result["statuses"].values())
     growth = "unknown: too short" if memory["growth"] is None else f"{memory['growth']:+.2%} after settling"
+    if memory["growth"] is not None and memory["flat"] is None:
+        growth += ", not decided"
     length = f"{result['seconds'] / 60:.0f} min" if result["seconds"] >= 60 else f"{result['seconds']:.0f} s"
     return (f"| {TITLES[result['kind']]} | {length} | {answers:,} | {faults['wrong']} "
             f"| {faults['lost'] + faults['mixed up']} | {faults['server errors']} | {growth} "

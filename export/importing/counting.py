@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import onnx
-from onnx import TensorProto, shape_inference
+from onnx import shape_inference
 
 from export.importing.pixels import constants_of
 from export.importing.signature import Signature
 
-FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 

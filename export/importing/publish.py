@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto
 
 from export.accuracy import score_split
+from export.golden import COUNT as GOLDEN_IMAGES
 from export.golden import TOLERANCE as GOLDEN_TOLERANCE
 from export.golden import clouds, write_golden
 from export.importing import counting
@@ -22,7 +23,7 @@ from export.importing.foreign import Foreign, described
 from export.importing.labelled import read_labelled, refuse_overlap
 from export.importing.reference import opened
 from export.importing.surgery import freed, wrapped
-from export.parity import TOLERANCE, ParityError, check_parity
+from export.parity import TOLERANCE, check_parity
 from export.provenance import made_by
 from export.publish import FILES, Published
 from export.split import labelled_split
@@ -33,7 +34,6 @@ from service.runtimes import open_model
 from training.datasets import Split
 
 Say = Callable[[str], None]
-GOLDEN_IMAGES = 64
 TRIED = 4           # images in one call, against each of them alone
 HALF_TOLERANCE = 5e-3  # of probabilities, where the graph computes in float16
 
@@ -188,6 +188,3 @@ def _name(source: str) -> str:
     if not name:
         raise ImportRefusedError(f"{source} gives no name; say one with --name")
     return name
-
-
-__all__ = ["ParityError", "publish"]

@@ -43,7 +43,6 @@ from service.wire import EvaluateAnswer, FailedItem, Job, ModelList
 
 DONE, REFUSED, WRONG, UNREACHABLE, OVERLOADED = range(5)
 STDIN = "-"
-COMMANDS = ("predict", "evaluate", "models")
 
 
 class WrongCommandError(ValueError):
@@ -51,7 +50,7 @@ class WrongCommandError(ValueError):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one of COMMANDS; the exit code."""
+    """Run predict, evaluate or models; the exit code."""
     options = parser().parse_args(arguments)
     address = Address.read()
     complain = Console(stderr=True, highlight=False, soft_wrap=True)

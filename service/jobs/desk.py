@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 from service.jobs.lock import is_held
-from service.jobs.store import Full, Plan, Row, Store
+from service.jobs.store import UNFINISHED, Full, Plan, Row, Store
 from service.problems import Problem
 from service.settings import Settings
 from service.wire import Job, ProblemDocument
@@ -70,7 +70,7 @@ class Desk:
             told = ProblemDocument.model_validate_json(row.problem)
             raise Problem(told.type.rpartition(":")[2], told.detail, field=told.field, limit=told.limit, cure=told.cure)
         job = describe(row)
-        waits = row.state in ("queued", "running")
+        waits = row.state in UNFINISHED
         raise Problem("job-unfinished", f"the job is {row.state}", cure=f"ask {job.url} how far it is" if waits else
                       "submit it again", retry_after_s=max(1, math.ceil(job.left_s or 1)) if waits else None)
 

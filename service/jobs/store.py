@@ -83,7 +83,6 @@ class Row:
     id: str
     state: JobState
     plan: str
-    bytes: int
     done: int
     rate: float | None  # images per second of this attempt
     created: float
@@ -91,21 +90,16 @@ class Row:
     ended: float | None
     spent_s: float
     attempts: int
-    cancel: int
     problem: str | None
 
 
 SELECT = (
-    "SELECT id, state, plan, bytes, done, rate, created, started, ended, spent_s, attempts, cancel, problem FROM jobs "
+    "SELECT id, state, plan, done, rate, created, started, ended, spent_s, attempts, problem FROM jobs "
 )
 
 
 class Full(Exception):  # noqa: N818 - a state of the store
-    """There is no room for another job; `unfinished` says how many are in the way."""
-
-    def __init__(self, unfinished: int, reason: str) -> None:
-        super().__init__(reason)
-        self.unfinished = unfinished
+    """There is no room for another job; the message says what is in the way."""
 
 
 class Store:
@@ -259,7 +253,7 @@ class Store:
             ).fetchone()
             if oldest is None:
                 why = f"{count} jobs" if count >= settings.max_jobs else f"jobs of {held} bytes"
-                raise Full(count, f"{why} are unfinished")
+                raise Full(f"{why} are unfinished")
             database.execute("DELETE FROM jobs WHERE id = ?", oldest)
 
     def _forget(self, database: sqlite3.Connection, before: float) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from service.problems import Problem
-from service.sources.source import FIELD, Bounds, Source, bad
+from service.sources.source import FIELD, LABEL, Bounds, Source, bad
 
 IMAGE = ("image", "img", "bytes")
-LABEL = ("label", "labels", "class", "target")
 MOST_ROWS, PIECES = 4096, 8  # of one piece, and of a file
 MOST_NAMES = 65536  # bytes of all class names
 CURE = "store a column `image` of encoded files as binary, and a column `label` of whole numbers or names"

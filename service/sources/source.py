@@ -13,6 +13,7 @@ from service.problems import Problem
 from service.settings import Settings
 
 FIELD = "data"
+LABEL = ("label", "labels", "class", "target")  # names of the column with the labels, in every kind of table
 UNPACKED = 8  # what an upload may unpack to, in units of the largest body: beyond it, it is a bomb or a mistake
 
 

@@ -6,13 +6,11 @@ import csv
 from pathlib import Path, PurePosixPath
 
 from service.sources.archive import files_of, open_zip
-from service.sources.source import Bounds, Source, bad
+from service.sources.source import LABEL, Bounds, Source, bad
 from service.sources.zipped import reader
 
 FILE = ("file", "filename", "file_name", "image", "path")
-LABEL = ("label", "class", "target")
 CURE = "begin with a line `file,label`, then one line per image"
-MOST_LINE = 65536
 
 
 def read(csv_path: Path, zip_path: Path, bounds: Bounds) -> Source:

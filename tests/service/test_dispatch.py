@@ -166,6 +166,21 @@ def test_only_the_guilty_request_of_a_batch_fails() -> None:
     assert [isinstance(each, ArithmeticError) for each in found] == [False, False, True, False]
 
 
+def test_how_long_failing_takes_is_not_learned() -> None:
+    async def work(dispatch: Dispatch) -> tuple[list[float], list[float]]:
+        opened = model(image_s=0.01)  # too slow to be run on the event loop
+        await dispatch.infer(opened, images(1), Stopwatch())
+        curve = dispatch.lane(opened).curve
+        before = list(curve.image_s)
+        with pytest.raises(ArithmeticError):
+            await dispatch.infer(opened, images(GUILTY), Stopwatch())
+        return before, list(curve.image_s)
+
+    before, after = with_dispatch(work, concurrency=1)
+
+    assert before == after
+
+
 def test_a_request_that_was_given_up_or_is_too_late_never_reaches_the_model() -> None:
     gate = Gate()
 

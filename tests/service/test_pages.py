@@ -289,6 +289,8 @@ def test_a_refused_evaluation_says_why(opened: Open) -> None:
         page.locator("#ask-problem .trouble").wait_for()
         page.complaints[:] = [each for each in page.complaints if "415" not in each and "422" not in each]
 
+        assert "a zip, a CSV" in page.locator("#ask-problem").inner_text()
+
 
 def test_a_short_load_is_seen_while_it_runs_and_ends_by_itself(opened: Open) -> None:
     with opened("live") as page:

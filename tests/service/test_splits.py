@@ -67,7 +67,16 @@ def test_arrays_that_are_no_split_are_refused_and_leave_nothing(
     with pytest.raises(SplitError, match=reason):
         write(tmp_path / "wrong", images, labels)
 
-    assert not list((tmp_path / "wrong").iterdir())
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_a_good_split_survives_one_that_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "tiny-test")
+
+    with pytest.raises(SplitError):
+        write(folder, IMAGES, LABELS + 1)
+
+    assert np.array_equal(Split.find(folder).load()[0], IMAGES)
 
 
 def test_pickles_are_never_opened(tmp_path: Path) -> None:

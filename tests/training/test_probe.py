@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from training import probe as probing
 from training.checkpoint import save_state
@@ -27,14 +28,17 @@ Pace = Callable[..., None]
 def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
     """Sets how long a step takes and how far its loss strays, by what is tried; nothing is really trained."""
 
-    def paced(times: dict[str, float], strays: str = "", fails: str = "") -> None:
+    def paced(
+        times: dict[str, float], strays: str = "", fails: str = "",
+        error: Exception = RuntimeError("not implemented for this type"),  # noqa: B008 - raised, never changed
+    ) -> None:
         monkeypatch.setattr(probing, "has_bf16", lambda _: True)
 
         def steps(trial: Any, recipe: Recipe, batches: object) -> None:
             ways = asdict(trial.execution)
             name = "+".join([ways["precision"], *(key for key in ("channels_last", "fused", "compiled") if ways[key])])
             if fails and fails in name:
-                raise RuntimeError("not implemented for this type")
+                raise error
             trial.step_s, trial.losses = times[name], [3.0 if strays and strays in name else 2.3] * 3
 
         monkeypatch.setattr(probing._Trial, "_take_steps", steps)
@@ -109,6 +113,26 @@ def test_a_recipe_is_probed_once_per_machine(
 
     assert probe(recipe, execution) == first
     assert probe(recipe, replace(execution, threads=2)).record["speedup"] == 1  # another question, so asked
+
+
+def test_what_failed_for_want_of_memory_is_tried_again(
+    toy_data: Path, recipe: Recipe, execution: Execution, pace: Pace
+) -> None:
+    times = {"fp32": 1.0, "fp32+fused": 0.8, "bf16+fused": 0.5}
+    pace(times, fails="bf16", error=torch.OutOfMemoryError("another job holds the GPU"))
+    assert probe(recipe, execution).execution.precision == "fp32"
+    pace(times)
+
+    assert probe(recipe, execution).execution.precision == "bf16"
+
+
+def test_a_recipe_that_does_not_train_at_all_says_why(
+    toy_data: Path, recipe: Recipe, execution: Execution, pace: Pace
+) -> None:
+    pace({}, fails="fp32")
+
+    with pytest.raises(ValueError, match=rf"{recipe.name} does not train on cpu here: RuntimeError: not implemented"):
+        probe(recipe, execution)
 
 
 def test_the_record_goes_into_the_result(

@@ -63,7 +63,10 @@ class Cluster:
         self._held = ExitStack()
 
     def __enter__(self) -> Cluster:
-        self._connect()
+        with ExitStack() as undo:
+            undo.push(self.__exit__)
+            self._connect()
+            undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from training.cpu import usable_cores
 from training.own import pictures, store
 from training.own.collect import Collected, Item, collect
 from training.own.parts import RULE as PARTS_RULE
@@ -94,7 +95,7 @@ def _each(items: Sequence[Item], work: Callable[[Item], T], doing: str, tell: Te
             return ValueError(f"{item.name} {error}")
 
     found: list[T | ValueError] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         results: Iterable[T | ValueError] = pool.map(tried, items)
         for number, result in enumerate(results, 1):
             found.append(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -73,6 +74,24 @@ def test_another_machine_does_not_continue_a_run(weighed: Weighed, open_toys: Op
 
     with pytest.raises(RunError, match=r"begun on another machine .*Abacus"):
         open_run(run.folder, run.settings, contenders, machine=fingerprint() | {"cpu": "Abacus 3000"})
+
+
+def test_a_run_that_goes_on_with_other_code_says_so_and_one_that_is_only_read_does_not(
+    weighed: Weighed, open_toys: Opened, tmp_path: Path
+) -> None:
+    original, contenders = open_toys()
+    shutil.copytree(original.folder, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    begun = run.facts["machine"]["commit"]
+    other = fingerprint() | {"commit": "f00d"}
+
+    run.note(finished="now")
+    assert "then" not in open_run(run.folder, run.settings, contenders, machine=other).facts["machine"]
+    run.note(finished=None)
+    result = derive(open_run(run.folder, run.settings, contenders, machine=other))
+
+    [note] = [note["reason"] for note in result["validity"]["notes"] if note["code"] == "commit"]
+    assert note.startswith(f"begun on commit {begun} and continued on f00d: ")
 
 
 def test_the_result_says_which_accuracy_was_measured_under_load(weighed: Weighed) -> None:

@@ -19,8 +19,9 @@ from benchmarks.comparison.run import RunError
 from benchmarks.contest import verdict
 from benchmarks.contest.duel import Contest, Terms, open_contest
 from benchmarks.contest.sides import parse_side
-from benchmarks.contest.verdict import derive, sign_test
+from benchmarks.contest.verdict import derive
 from benchmarks.contest.words import exit_code, headline, markdown
+from benchmarks.load.audit import about_the_commits
 from benchmarks.load.rows import FAILED, OK
 from benchmarks.load.stored import Load
 from benchmarks.machine.children import ROOT
@@ -103,19 +104,28 @@ def test_the_summary_says_the_verdict_first_and_then_the_figures(judged: Callabl
     assert any("Abacus 3000" in line for line in lines)
 
 
-@pytest.mark.parametrize(("one", "other", "chance"), [(0, 0, 1.0), (5, 5, 1.0), (0, 10, 2 / 1024), (1, 9, 22 / 1024)])
-def test_the_sign_test_is_exact(one: int, other: int, chance: float) -> None:
-    assert sign_test(one, other) == pytest.approx(chance)
-
-
 def test_runs_of_two_machines_do_not_mix(tmp_path: Path) -> None:
     terms = Terms(a="one", b="two")
     open_contest(tmp_path / "contest", terms, machine=fingerprint())
 
-    with pytest.raises(RunError, match="cannot be compared"):
+    with pytest.raises(RunError, match="another machine"):
         open_contest(tmp_path / "contest", terms, machine=fingerprint() | {"cpu": "Abacus 3000"})
     with pytest.raises(RunError, match="other terms"):
         open_contest(tmp_path / "contest", replace(terms, seed=1), machine=fingerprint())
+
+
+def test_a_contest_that_goes_on_with_other_code_says_so(tmp_path: Path) -> None:
+    terms = Terms(a="one", b="two")
+    machine = fingerprint() | {"commit": "aaaa"}
+    open_contest(tmp_path / "contest", terms, machine=machine)
+    assert not about_the_commits(open_contest(tmp_path / "contest", terms, machine=machine).facts["machine"])
+
+    for commit in ("bbbb", None, "bbbb", "aaaa"):
+        contest = open_contest(tmp_path / "contest", terms, machine=machine | {"commit": commit})
+
+    [finding] = about_the_commits(contest.facts["machine"])
+    assert finding.reason.startswith("begun on commit aaaa and continued on bbbb, unknown: ")
+    assert not finding.invalid
 
 
 def test_runs_of_two_versions_of_a_model_do_not_mix(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from toy import probabilities, write_toy
 
 from benchmarks.load.audit import audit
 from benchmarks.load.payloads import encode
-from benchmarks.load.reference import Reference, changed_answers, flips, mcnemar, reference
+from benchmarks.load.reference import Reference, changed_answers, flips, reference
 from benchmarks.load.rows import UNKNOWN
 from benchmarks.load.stored import Load
 from service.card import read_card
@@ -67,12 +67,6 @@ def test_within_one_runtime_changed_answers_are_a_fault_and_across_two_a_note(ma
     assert changed_answers(found, "torchscript").code == "flips"
     assert not changed_answers(found, "torchscript").invalid
 
-
-def test_mcnemar_is_the_exact_binomial_test() -> None:
-    assert mcnemar(0, 0) == 1.0
-    assert mcnemar(5, 5) == 1.0
-    assert mcnemar(0, 6) == pytest.approx(2 / 64)
-    assert mcnemar(6, 0) == mcnemar(0, 6)
 
 
 def test_an_image_answered_in_two_ways_is_noted(made: Made) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from itertools import islice
@@ -33,6 +34,15 @@ def test_memory_that_grows_is_seen_and_memory_that_only_swings_is_not() -> None:
     assert grows["interval"][0] < 50e3 * 60 < grows["interval"][1]
 
 
+def test_a_leak_that_hides_in_noise_is_not_called_flat() -> None:
+    noise = random.Random(5)
+    levels = [100e6 * (1 + 0.04 * noise.gauss(0, 1)) for _ in range(10)]
+
+    leaks = memory(*(levels[at // 60] + at * 10e3 for at in range(600))).verdict()
+
+    assert leaks["flat"] is None
+
+
 def test_a_moment_says_nothing_about_memory() -> None:
     assert memory(1, 2, 3).verdict()["flat"] is None
 
@@ -52,13 +62,17 @@ def test_the_corpus_is_the_same_for_the_same_seed_and_has_every_kind() -> None:
     (504, {}, {}, "late"),
     (503, {}, {}, "wrong"),
     (503, {}, {"retry-after": "1"}, None),
+    (200, b"<html>", {}, "wrong"),
+    (200, {"error": "none"}, {}, "wrong"),
+    (200, [], {}, "wrong"),
 ])
 def test_an_answer_is_held_against_the_truth(
     status: int, content: Any, headers: dict[str, str], fault: str | None
 ) -> None:
     soak = Soak("", 0, Plan(seconds=1, rate=1), [], iter(()), memory(1))
 
-    soak._judge(Answer(status, headers, json.dumps(content).encode()), Body("raw", "", b"", (3,)), (200,))
+    told = content if isinstance(content, bytes) else json.dumps(content).encode()
+    soak._judge(Answer(status, headers, told), Body("raw", "", b"", (3,)), (200,))
 
     assert [kind for kind, number in summary(soak.tally)["faults"].items() if number] == ([fault] if fault else [])
 

@@ -11,7 +11,7 @@ FAULTS = {"wrong": 0, "lost": 0, "mixed up": 0, "late": 0, "server errors": 0, "
 SOAK: dict[str, Any] = {
     "kind": "soak", "seconds": 600, "rate": 2000.0, "utilisation": 0.8, "model": "toy", "workers": 1, "stood": True,
     "machine": MACHINE, "faults": FAULTS, "counts": {"reloads": 29, "left": 600},
-    "statuses": {"usual 200": 1_200_000, "broken 400": 12_000}, "memory": {"growth": 0.0012},
+    "statuses": {"usual 200": 1_200_000, "broken 400": 12_000}, "memory": {"growth": 0.0012, "flat": True},
 }
 
 
@@ -23,6 +23,10 @@ def test_a_soak_is_a_row_and_a_sentence() -> None:
         "Soak: 2,000 requests a second, 80% of the capacity; 29 model reloads, 600 clients that left. "
         "toy, 1 worker, A CPU, 2 cores, 2026-01-02."
     )
+
+
+def test_memory_that_swings_too_much_to_tell_is_not_called_flat() -> None:
+    assert "| +0.12% after settling, not decided |" in table([{**SOAK, "memory": {"growth": 0.0012, "flat": None}}])
 
 
 def test_a_flood_that_was_too_short_to_judge_memory_says_so() -> None:
