@@ -108,7 +108,8 @@ def decision() -> str:
     for machine, result in decisions().items():
         about = ", ".join(sorted({split["dataset"] for split in result["datasets"].values()}))
         found = result["decision"]
-        beside = "\n".join(f"- or {trade}" for trade in trades(result["configurations"], result["wish"]))
+        beside = "\n".join([*(f"- but {caveat}" for caveat in found["caveats"]),
+                            *(f"- or {trade}" for trade in trades(result["configurations"], result["wish"]))])
         parts += [f"On {about}, {cpu_name(result['machine'])}: **{found['sentence']}**",
                   f"```sh\n{_for_everybody(result)}\n```", *([beside] if beside else []), short_table(result),
                   f"![Accuracy against capacity](docs/pictures/{machine}-accuracy-capacity.svg)"]

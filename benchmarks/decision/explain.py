@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.decision.merits import known_accuracy, percent, score, shown_bracket, top1
+from benchmarks.decision.merits import disagree, known_accuracy, passes_of, percent, shown_bracket, top1, usual
 from benchmarks.report.numbers import listed
 
 Entry = dict[str, Any]
@@ -62,7 +62,7 @@ def because(
            }[wish["objective"]]
     fitting = len(tied) + len(others)
     if others:
-        worse = max(score(entry, wish)[0] for entry in tied) / max(score(others[0], wish)[0], 1e-12)
+        worse = max(usual(entry, wish) for entry in tied) / max(usual(others[0], wish), 1e-12)
         lacks = {"headroom": f"bears {1 / worse:.0%} of that",
                  "accuracy": f"{100 * (top1(tied[0]) - top1(others[0])):.2f} points less",
                  }.get(wish["objective"], f"{worse:.2f} times as much")
@@ -78,9 +78,9 @@ def because(
     return found
 
 
-def caveats(best: Entry, fitting: list[Entry], wish: dict[str, Any]) -> list[str]:
-    """What whoever deploys the winner should know."""
-    found = []
+def caveats(tied: list[Entry], fitting: list[Entry], wish: dict[str, Any], names: dict[str, str]) -> list[str]:
+    """What whoever deploys the first of `tied` should know."""
+    best, found = tied[0], []
     if best["device"] == "cuda" and wish["objective"] == "cost":
         found.append("its cost is that of its CPU cores, and leaves out the GPU"
                      + (", which others that fit do without" if any(e["device"] == "cpu" for e in fitting) else ""))
@@ -92,6 +92,8 @@ def caveats(best: Entry, fitting: list[Entry], wish: dict[str, Any]) -> list[str
                      f"({best['capacity']['blame']})")
     if best["capacity"]["fail_rate"] is None:
         found.append("no rate that the generator can send made it fail: the real capacity is higher")
+    if restless := [entry for entry in tied if disagree(entry)]:
+        found.append(_disagreeing(restless, names))
     at_rate = best["at_rate"]
     if at_rate and not at_rate["passed"] and not at_rate["over"]:
         found.append(f"the probe at {wish['rate']:g}/s itself was too short to prove anything (none of "
@@ -102,6 +104,15 @@ def caveats(best: Entry, fitting: list[Entry], wish: dict[str, Any]) -> list[str
     if best["caching"] and not best["caching"]["invalid"]:
         found.append(best["caching"]["reason"])
     return found
+
+
+def _disagreeing(restless: list[Entry], names: dict[str, str]) -> str:
+    told = []
+    for entry in restless:
+        brackets = [f"{low:,.0f} to {high:,.0f}/s" for low, high in passes_of(entry)]
+        told.append(f"{names[entry['id']]}: {', then '.join(brackets)}")
+    return (f"passes disagree ({'; '.join(told)}): the machine was restless, so who lies between counts as tied; more "
+            "--passes with the same --output would tell")
 
 
 def _kind(reason: str) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from benchmarks.capacity.slo import Slo
 from benchmarks.decision.merits import accuracy_interval, bracket_of, known_accuracy, top1
 from benchmarks.decision.names import short_names
-from benchmarks.report.figures import SYMBOLS, colour, drawn
+from benchmarks.report.figures import LOGARITHMIC, SYMBOLS, colour, drawn
 from benchmarks.report.markup import Markup
 
 Result = dict[str, Any]
@@ -82,12 +82,12 @@ def tail_against_rate(result: Result) -> Markup | None:
         )
     figure.add_hline(y=limit, line={"dash": "dash", "color": TOO_SLOW, "width": 1.5})
     # On a logarithmic axis a shape is placed by its value and an annotation by its exponent.
-    figure.add_annotation(x=0, xref="paper", xanchor="left", y=math.log10(limit), yanchor="bottom",
+    figure.add_annotation(x=1, xref="paper", xanchor="right", y=math.log10(limit), yanchor="bottom",
                           text=wish["objective_text"], showarrow=False)
     figure.add_vline(x=wish["rate"], line={"dash": "dot", "color": TOO_SLOW, "width": 1.5})
     percentile = wish["slo"].split("=")[0].strip()
     figure.update_xaxes(title="offered rate, requests/s", rangemode="tozero")
-    figure.update_yaxes(title=f"{percentile} response time, ms", type="log")
+    figure.update_yaxes(title=f"{percentile} response time, ms", **LOGARITHMIC)
     return drawn(figure, "tail-rate", 420)
 
 

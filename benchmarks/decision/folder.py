@@ -22,7 +22,7 @@ from benchmarks.decision.wish import Wish
 from benchmarks.load.stored import Load, read_load
 from service.card import CARD_FILE, ModelCard, write_atomically
 
-RECONSIDERED = ("objective", "price_per_hour")  # of a wish: what decides, and not what is measured
+RECONSIDERED = ("objective", "price_per_hour", "passes")  # of a wish: what decides and how often, not what is measured
 
 
 class DecisionFolder:
@@ -99,7 +99,8 @@ def open_folder(
 ) -> DecisionFolder:
     """A new decision in `folder`, or the one that is there if it asks for the same on the same machine.
 
-    With another objective or price the measurements that are there are decided upon anew.
+    With another objective or price the measurements that are there are decided upon anew; with more passes than
+    before, those that are missing are added to them.
     """
     listed = [{"is": asdict(one), "unavailable": why} for one, why in configurations.items()]
     hashes = {c.id: {file.format: file.sha256 for file in c.card.files} for c in contenders}
@@ -110,7 +111,10 @@ def open_folder(
         if changed := [key for key, value in now.items() if before[key] != value]:
             raise RunError(f"{folder} was begun with other {' and '.join(changed)}; give the same to continue it, or "
                            "choose another --output")
-        go_on(known, wanted["machine"], complete=bool(known.facts.get("finished")))
+        more = wish.passes - known.wish.passes
+        if more < 0:
+            raise RunError(f"{folder} was begun with --passes {known.wish.passes}; give as many or more")
+        go_on(known, wanted["machine"], complete=bool(known.facts.get("finished")) and not more)
         if known.facts["wish"] != wanted["wish"]:
             known.note(wish=wanted["wish"], command=wanted["command"])
         return known

@@ -9,32 +9,42 @@ from benchmarks.stats.intervals import Interval
 
 Entry = dict[str, Any]
 SECONDS_PER_MILLION = 1e6
+APART = 1.1  # two steps of the search
 
 
 def score(entry: Entry, wish: dict[str, Any]) -> Interval:
-    """The interval of what is to be large: requests per second, or per core-second or joule, or accuracy."""
+    """The interval of what is to be large: requests per second, or per core-second or joule, or accuracy.
+
+    Capacities count from the lowest to the highest that any pass found: where passes disagree, so might the next one.
+    """
     if wish["objective"] == "accuracy":
         return accuracy_interval(entry)
     if wish["objective"] == "energy":
         least, most = energy(entry) or (float("inf"), float("inf"))
         return 1 / most, 1 / least
-    low, high = bracket_of(entry) or (0.0, 0.0)
+    low, high = span_of(entry) or (0.0, 0.0)
     share = entry["cores"] if wish["objective"] == "cost" else 1
     return low / share, (math.inf if is_open(entry) else high) / share
+
+
+def usual(entry: Entry, wish: dict[str, Any]) -> float:
+    """The lower end of `score` by the bracket that all passes together ended with: what is said, not what decides."""
+    low, _ = score(entry | {"passes": []} if wish["objective"] in ("cost", "headroom") else entry, wish)
+    return low
 
 
 def cost(entry: Entry, wish: dict[str, Any]) -> dict[str, Any] | None:
     """What a million predictions cost at capacity: core-seconds, and money where a price of a core-hour is known.
 
-    Where only a lower bound of the capacity is known, the interval begins at 0.
+    Where only a lower bound of the capacity is known, the interval begins at 0. It covers what each pass found.
     """
-    bracket = bracket_of(entry)
-    if bracket is None:
+    bracket, span = bracket_of(entry), span_of(entry)
+    if bracket is None or span is None:
         return None
-    low, high = bracket
-    seconds = entry["cores"] * SECONDS_PER_MILLION / low
+    seconds = entry["cores"] * SECONDS_PER_MILLION / bracket[0]
     price = wish["price_per_hour"]
-    interval = (0.0 if is_open(entry) else entry["cores"] * SECONDS_PER_MILLION / high, seconds)
+    most, least = (entry["cores"] * SECONDS_PER_MILLION / rate for rate in span)
+    interval = (0.0 if is_open(entry) else least, most)
     joules = energy(entry)
     return {
         "core_seconds": round(seconds, 1), "core_seconds_interval": interval,
@@ -57,6 +67,23 @@ def bracket_of(entry: Entry) -> Interval | None:
     if not capacity or capacity["pass_rate"] is None:
         return None
     return capacity["pass_rate"], capacity["fail_rate"] or capacity["pass_rate"]
+
+
+def span_of(entry: Entry) -> Interval | None:
+    """From the lowest to the highest capacity that a pass found; the bracket itself where all agree."""
+    brackets = [bracket for bracket in (bracket_of(entry), *passes_of(entry)) if bracket]
+    return (min(low for low, _ in brackets), max(high for _, high in brackets)) if bracket_of(entry) else None
+
+
+def passes_of(entry: Entry) -> list[Interval]:
+    """The brackets that the passes ended with, first to last, of those in which a rate passed and one failed."""
+    return [(low, high) for low, high in (noted["bracket"] for noted in entry["passes"]) if low and high]
+
+
+def disagree(entry: Entry) -> bool:
+    """Whether two passes found capacities further apart than the steps of the search explain."""
+    found = passes_of(entry)
+    return bool(found) and max(low for low, _ in found) > APART * min(high for _, high in found)
 
 
 def is_open(entry: Entry) -> bool:

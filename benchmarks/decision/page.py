@@ -201,7 +201,8 @@ def limit(result: Result) -> Markup | None:
     return join([
         el("h2", "How far from the limit"),
         el("p", "The operations and bytes of one call against what this kind of machine was measured to do at most: no "
-                "setting of a server gets beyond it, only a network with less to do or another precision.",
+                "setting of a server gets far beyond it, only a network with less to do or another precision. The "
+                "limit is measured, too, so a share may exceed 100 % by what two measurements differ.",
            class_="soft"),
         table(list(roofline.COLUMNS), rows, text_columns=2),
         el("p", roofline.sentence(known), class_="soft")])

@@ -28,14 +28,18 @@ def trades(entries: list[Entry], wish: dict[str, Any]) -> list[str]:
         low, high = entry["cost"][key]
         return low, high
 
-    key = "joules_interval" if wish["objective"] == "energy" else "core_seconds_interval"
+    def usual(entry: Entry) -> float:
+        return float(sum(price(entry)) if joules else entry["cost"]["core_seconds"])
+
+    joules = wish["objective"] == "energy"
+    key = "joules_interval" if joules else "core_seconds_interval"
     fitting = [entry for entry in entries if entry["verdict"] in FITTING and (entry["cost"] or {}).get(key)]
     best = next((entry for entry in fitting if entry["verdict"] == "recommended"), None)
     if best is None:
         return []
     others = [*_more_accurate(best, fitting, price), *_cheaper(best, fitting, price)]
-    names, what = short_names(entries), "energy" if wish["objective"] == "energy" else "cost"
-    return [f"{names[entry['id']]}: {_told(entry, best, price)} the {what}" for entry in others]
+    names, what = short_names(entries), "energy" if joules else "cost"
+    return [f"{names[entry['id']]}: {_told(entry, best, price, usual)} the {what}" for entry in others]
 
 
 def _more_accurate(best: Entry, fitting: list[Entry], price: Callable[[Entry], Interval]) -> list[Entry]:
@@ -54,7 +58,9 @@ def _cheaper(best: Entry, fitting: list[Entry], price: Callable[[Entry], Interva
     return kept[1:]
 
 
-def _told(entry: Entry, best: Entry, price: Callable[[Entry], Interval]) -> str:
+def _told(
+    entry: Entry, best: Entry, price: Callable[[Entry], Interval], usual: Callable[[Entry], float]
+) -> str:
     points = 100 * (top1(entry) - top1(best))
     doubt = ", if at all," if overlap(accuracy_interval(entry), accuracy_interval(best)) else ""
     gain = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accurate{doubt}" if points else "as accurate"
@@ -64,4 +70,4 @@ def _told(entry: Entry, best: Entry, price: Callable[[Entry], Interval]) -> str:
         return f"{gain} for at least {price(entry)[0] / price(best)[1]:.3g} times"
     if price(entry)[0] == 0:
         return f"{gain} for at most {price(entry)[1] / price(best)[0]:.3g} times"
-    return f"{gain} for {sum(price(entry)) / sum(price(best)):.3g} times"
+    return f"{gain} for {usual(entry) / usual(best):.3g} times"

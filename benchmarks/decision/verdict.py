@@ -86,7 +86,7 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
         "sentence": sentence(tied, losers, wish, names),
         "because": because(tied, others, losers, wish, names),
         "command": tied[0]["command"] if tied else None,
-        "caveats": caveats(tied[0], eligible, wish) if tied else [],
+        "caveats": caveats(tied, eligible, wish, names) if tied else [],
         "ranked": [entry["id"] for entry in ranked],
     }
 

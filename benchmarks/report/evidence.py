@@ -62,7 +62,8 @@ def validity(result: Result) -> Markup:
     """What the tool found out about its own measurement."""
     state = result["validity"]
     found = [*((reason, "invalid") for reason in state["reasons"]), *((note, None) for note in state["notes"])]
-    believed = "Every load was within its limits: generator CPU, send lag, achieved rate, drops, failures."
+    believed = ("Every load that the figures rest on was within its limits: generator CPU, send lag, achieved rate, "
+                "drops, failures.")
     not_believed = "This result is INVALID: the loads named here say nothing about their models."
     return join([el("h2", "Validity"), el("p", believed if state["valid"] else not_believed),
                  el("ul", *(el("li", el("code", item["code"]), " ", item["reason"], class_=kind)
@@ -101,7 +102,10 @@ def machine_box(result: Result, generator_cpus: list[float], more: dict[str, str
 
 def reproduce(result: Result) -> Markup:
     """The same again."""
-    return join([el("h2", "Reproduce"), el("pre", f"git checkout {result['machine']['commit']}\n{result['command']}"),
+    commit, changes, _ = (result["machine"]["commit"] or "").partition("+")
+    more = "  # and changes that were not committed" if changes else ""
+    checkout = f"git checkout {commit}{more}\n" if commit else ""
+    return join([el("h2", "Reproduce"), el("pre", f"{checkout}{result['command']}"),
                  el("p", f"Seeds {listed([str(seed) for seed in result['seeds']])}: arrival times and order of images."
                     if result["seeds"] else None, class_="soft")])
 

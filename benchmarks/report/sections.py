@@ -10,6 +10,7 @@ from benchmarks.report.metrics import BY_KEY, METRICS, Entry, Metric, headline
 from benchmarks.report.numbers import MISSING, figure, listed, milliseconds, number
 from benchmarks.report.tables import MARKED, operating_point
 from benchmarks.report.verdict import QUESTIONS, lead
+from benchmarks.stats.intervals import overlap
 
 Result = dict[str, Any]
 
@@ -49,11 +50,11 @@ def comparison(result: Result) -> Markup:
 def latencies(result: Result) -> Markup:
     """Every load of every model, on both clocks."""
     head = ["Model", "Load", "Answered", "Failed", "Rate/s", *(_clock("service", q) for q in ("p50", "p90", "p99")),
-            *(_clock("response", q) for q in ("p50", "p90", "p99")), _clock("send lag", "p99"), ""]
-    rows = [[_name(i, entry), load["name"], f"{load['ok']:,}", load["failed"] + load["timeouts"] + load["dropped"],
-             f"{load['rate_achieved']:.0f}", *_percentiles(load["service_us"]), *_percentiles(load["response_us"]),
-             milliseconds((load["send_lag_us"] or {}).get("p99")),
-             "valid" if load["validity"]["valid"] else el("span", "INVALID", class_="invalid")]
+            *(_clock("response", q) for q in ("p50", "p90", "p99")), _clock("send lag", "p99")]
+    rows = [[_name(i, entry), join([load["name"], _invalid(load)]), f"{load['ok']:,}",
+             load["failed"] + load["timeouts"] + load["dropped"], f"{load['rate_achieved']:.0f}",
+             *_percentiles(load["service_us"]), *_percentiles(load["response_us"]),
+             milliseconds((load["send_lag_us"] or {}).get("p99"))]
             for i, entry in enumerate(result["models"]) for load in entry["loads"]]
     return join([el("h2", "Latency by load, ms"),
                  el("p", "Service time runs from the moment a request was really sent; response time from the moment "
@@ -111,6 +112,11 @@ def _cell(metric: Metric, entry: Entry, best: dict[str, tuple[str, ...]]) -> Mar
     return el("span", el("span", number(metric, at), class_="value"), bounds, class_=style)
 
 
+def _invalid(load: Entry) -> Markup | None:
+    """Beside the load's name, where no narrow window hides it."""
+    return None if load["validity"]["valid"] else join([el("br"), el("span", "INVALID", class_="invalid")])
+
+
 def _clock(clock: str, percentile: str) -> Markup:
     return join([clock, el("br"), percentile])
 
@@ -125,7 +131,6 @@ def _agreement(entry: Entry) -> Markup:
         return Markup("no score on the card")
     if not entry["accuracy"]["n"]:
         return el("span", "no answer", class_="invalid")
-    low, high = entry["accuracy"]["interval"]
-    if low <= card["top1"] <= high:
+    if overlap(tuple(entry["accuracy"]["interval"]), tuple(card["interval"])):  # as a decision judges it
         return el("span", "agrees with the card", class_="best")
     return el("span", "differs from the card", class_="invalid")

@@ -19,21 +19,22 @@ class Lead:
 
     names: tuple[str, ...]
     best: Value
-    unranked: int   # models without a valid figure, which might have been better
+    unranked: int   # models without a figure that holds, which might have been better
 
     @property
     def caveat(self) -> str:
         """What must be said beside the lead, if anything."""
-        return f"{self.unranked} without a valid figure" if self.unranked else ""
+        return f"{self.unranked} without a figure that holds" if self.unranked else ""
 
 
 def lead(metric: Metric, entries: list[Entry]) -> Lead | None:
     """Who leads; None where nobody has a usable figure.
 
-    Without an interval on either side nothing says that a difference is real, so it counts as a tie.
+    A load that was too short to bound its figure leads nobody and ties with nobody: it is not ranked.
     """
     found = [(entry["name"], metric.measure(entry)) for entry in entries if metric.believable(entry)]
-    found = [(name, value) for name, value in found if value[0] is not None]
+    found = [(name, value) for name, value in found
+             if value[0] is not None and (metric.source is None or value[1] is not None)]
     if not found:
         return None
     sign = -1 if metric.better == "higher" else 1
@@ -58,7 +59,7 @@ def _answer(key: str, phrase: str, entries: list[Entry]) -> str:
     metric = BY_KEY[key]
     found = lead(metric, entries)
     if found is None:
-        return f"{phrase.capitalize()}: no valid figure."
+        return f"{phrase.capitalize()}: no figure that holds; the loads are invalid, or of too few requests."
     names, best = listed(found.names), figure(metric, found.best)
     caveat = f" ({found.caveat})" if found.caveat else ""
     if len(entries) == 1:

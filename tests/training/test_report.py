@@ -73,7 +73,8 @@ def test_the_page_holds_the_table_the_verdict_and_what_each_recipe_needs(results
     assert body.count("<details") == 9
     assert "reported 49.30" in body  # activation by depth
     assert "not run" in body
-    for caption in ("accuracy per epoch, all 2 seeds", "loss per epoch, seed 0", "test accuracy by share",
+    for caption in ("accuracy per epoch, all 2 seeds", "loss per epoch, seed 0",
+                    "by share: the report&#x27;s protocol on held-out images",
                     "test images, all 2 seeds: rows true, columns answered", "Classes on the test images"):
         assert caption in body
 

@@ -61,18 +61,21 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(
     task = Task(recipe, root=tmp_path / "parts")
     arguments = [json.dumps(recipe.to_dict()), json.dumps(vars(execution)), str(task.root)]
     moment = random.Random()  # a new moment at each run of this test: every one must do
+    epochs, into_the_next = moment.randint(1, 20), moment.uniform(0, 0.03)
 
     process = begin(["-c", TRAIN, *arguments])
-    wait_for_an_epoch(task.folder, process)
-    time.sleep(moment.uniform(0, 0.3))
+    for _ in range(epochs):
+        wait_for_an_epoch(task.folder, process)
+    time.sleep(into_the_next)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it ended before it was killed, so nothing is shown"
     resumed = train(task, execution=Execution(**vars(execution)), watcher=Silent())
 
     assert whole is not None
     assert resumed is not None
-    assert resumed.result["weights_sha256"] == whole.result["weights_sha256"]
-    assert [line["epoch"] for line in resumed.history] == list(range(1, 61))
+    assert resumed.result["weights_sha256"] == whole.result["weights_sha256"], (epochs, into_the_next)
+    assert [line["epoch"] for line in resumed.history] == list(range(1, 61)), (epochs, into_the_next)
     assert not list(task.folder.glob(".*.*.*"))  # nothing half-written is left
 
 

@@ -70,14 +70,14 @@ def compared(results: Sequence[Result]) -> Figure:
     ]
     figures += [_dots("ours, the report's protocol", ours, TRAIN, "circle"),
                 _dots("ours, clean protocol", clean, WATCHED, "circle-open")]
-    layout = _layout(x="test accuracy, %", y="")
+    layout = _layout(x="accuracy, %", y="")
     layout["yaxis"] |= {"categoryorder": "array", "categoryarray": names, "automargin": True}
     layout["height"] = 120 + 30 * len(names)
     return {"data": figures, "layout": layout}
 
 
 def fractions(results: Sequence[Result]) -> Figure:
-    """Test accuracy over the share of the training images, with intervals."""
+    """Accuracy over the share of the training images, with intervals."""
     points = sorted((result["fraction"], result) for result in results)
     figures = []
     for name, protocol, colour in (("ours, the report's protocol", "report", TRAIN),
@@ -95,7 +95,7 @@ def fractions(results: Sequence[Result]) -> Figure:
         "marker": {"symbol": "diamond", "size": 11, "color": REPORTED},
         "hovertemplate": "%{x} % of the images: %{y} %<extra>reported</extra>",
     })
-    return {"data": figures, "layout": _layout(x="share of the training images, %", y="test accuracy, %")}
+    return {"data": figures, "layout": _layout(x="share of the training images, %", y="accuracy, %")}
 
 
 def fraction_curves(results: Sequence[Result]) -> Figure:

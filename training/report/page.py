@@ -22,6 +22,8 @@ from training.results.verdict import NOT_DECIDABLE, NOT_REPRODUCED, REPRODUCED
 HERE = Path(__file__).parent
 # The page could not fetch anything even if it tried.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+# What a figure is of. Some reports tested on images that they had held out of the training split.
+TESTED = {"test": "test images", "held-out": "held-out training images"}
 PROTOCOL_NAMES = {"report": "the report's protocol", "clean": "clean protocol"}
 
 
@@ -78,7 +80,9 @@ def _summary(results: Sequence[dict[str, Any]], probes: Sequence[dict[str, Any]]
         "<h1><b>Weighbridge</b> training report</h1>"
         f"<p class=lead>{escape(said)}.</p>"
         f"<p class=soft>{runs} finished runs, {tables.clock(wall)} of training. Accuracies are per cent, with 95 % "
-        "intervals: Student's over the seeds, Wilson's over the test images where there is one seed.</p>"
+        "intervals: Student's over the seeds, Wilson's over the test images where there is one seed. Report 004 tested "
+        "on images that it had held out of the training split, and so does its protocol here; every other figure is of "
+        "the official test split.</p>"
         f"<h2>Reported and ours</h2>{tables.reproduction(table)}"
     )
 
@@ -90,11 +94,12 @@ def _overviews(results: Sequence[dict[str, Any]], drawn: _Pictures) -> str:
         held = [result for result in best if result["dataset"].removesuffix("-jpeg") == family]
         if held := [result for result in held if result["reported"] or "report" not in result["protocols"]]:
             parts.append(f"<h2>{name}: reported and ours in one picture</h2>")
-            parts.append(drawn.place("test accuracy; bars are 95 % intervals", figures.compared(held)))
+            parts.append(drawn.place("accuracy as each tests; bars are 95 % intervals", figures.compared(held)))
     if shares := [result for result in best if result["recipe"].startswith("fm004-frac-")]:
         parts.append("<h2>How much data? Report 004's dense network on growing shares of Fashion-MNIST</h2>")
         parts.append("<div class=pair>")
-        parts.append(drawn.place("test accuracy by share", figures.fractions(shares)))
+        parts.append(drawn.place("by share: the report's protocol on held-out images, clean on the test split",
+                                 figures.fractions(shares)))
         parts.append(drawn.place("held-out accuracy by epoch, first seed", figures.fraction_curves(shares)) + "</div>")
     if depths := [result for result in best if result["recipe"].startswith("cf004-")]:
         parts.append("<h2>Activation and depth: report 004 on CIFAR-10</h2>")
@@ -103,7 +108,17 @@ def _overviews(results: Sequence[dict[str, Any]], drawn: _Pictures) -> str:
 
 
 def _every_recipe(results: Sequence[dict[str, Any]], drawn: _Pictures) -> str:
-    return "<h2>Every recipe</h2>" + "".join(_recipe(result, drawn) for result in results)
+    """In the order of the tables; a recipe that ran on several devices has a part for each."""
+    by_recipe: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        by_recipe.setdefault(result["recipe"], []).append(result)
+    parts = []
+    for recipe, held in by_recipe.items():
+        inside = "".join(_recipe(result, drawn) for result in held)
+        if len(held) > 1:
+            inside = f"<p class=soft>{escape(recipe)} by device; the table above counts all seeds together.</p>{inside}"
+        parts.append(f"<section id='{escape(recipe)}'>{inside}</section>")
+    return "<h2>Every recipe</h2>" + "".join(parts)
 
 
 def _recipe(result: dict[str, Any], drawn: _Pictures) -> str:
@@ -120,8 +135,8 @@ def _recipe(result: dict[str, Any], drawn: _Pictures) -> str:
     )
     inside = "".join(_protocol(result, name, held, drawn) for name, held in result["protocols"].items())
     return (
-        f"<details id='{escape(result['recipe'])}'><summary><b>{escape(result['recipe'])}</b> "
-        f"<span class=soft>{escape(shown)}</span> {said}</summary>"
+        f"<details><summary><b>{escape(result['recipe'])}</b> "
+        f"<span class=soft>on {result['device']}: {escape(shown)}</span> {said}</summary>"
         f"<p>{escape(result['description'])}. <span class=soft>{escape(facts)}</span></p>"
         f"<p>{escape(result['verdict']['reason'])}.</p>{inside}</details>"
     )
@@ -129,12 +144,13 @@ def _recipe(result: dict[str, Any], drawn: _Pictures) -> str:
 
 def _protocol(result: dict[str, Any], name: str, held: dict[str, Any], drawn: _Pictures) -> str:
     names = DATASETS[result["dataset"]].classes
+    tested = TESTED[held["split"]["tests_on"]]
     seeds = f"all {len(held['seeds'])} seeds" if len(held["seeds"]) > 1 else f"seed {held['seeds'][0]['seed']}"
     return (
         f"<h3>{escape(PROTOCOL_NAMES[name].capitalize())}</h3>{tables.seeds(held)}<div class=pair>"
         + drawn.place(f"accuracy per epoch, {seeds}", figures.curves(held, "accuracy"))
         + drawn.place(f"loss per epoch, {seeds}", figures.curves(held, "loss"))
-        + drawn.place(f"test images, {seeds}: rows true, columns answered", figures.confusion(held, "test", names))
+        + drawn.place(f"{tested}, {seeds}: rows true, columns answered", figures.confusion(held, "test", names))
         + drawn.place(f"training images, {seeds}: rows true, columns answered", figures.confusion(held, "train", names))
-        + f"</div><h4>Classes on the test images, {seeds}</h4>{tables.classes(held, names)}"
+        + f"</div><h4>Classes on the {tested}, {seeds}</h4>{tables.classes(held, names)}"
     )

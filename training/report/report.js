@@ -31,7 +31,7 @@ addEventListener("beforeprint", () => Object.keys(figures).forEach((id) => draw(
 
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target instanceof HTMLDetailsElement) target.open = true;
+  for (const part of target?.querySelectorAll(":scope > details") ?? []) part.open = true;
 }
 addEventListener("hashchange", openTarget);
 openTarget();

@@ -74,7 +74,7 @@ def seeds(held: dict[str, Any]) -> str:
         ]
         for kept in held["seeds"]
     ]
-    head = ["seed", "figure, %", "of epoch", "train, %", "train loss", "validation, %", "test loss", "wall time",
+    head = ["seed", "figure, %", "of epoch", "train, %", "train loss", "validation, %", "its loss", "wall time",
             "images/s"]
     return table(head, rows, right=range(9))
 

@@ -240,6 +240,30 @@ def test_a_difference_that_http_drowns_dominates_nobody(one: Callable[..., Entry
     assert dominated_by(slow, [quick, slow]) is None
 
 
+def test_where_passes_disagree_whatever_lies_between_is_a_tie_and_is_said(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    def passes(*brackets: tuple[float, float]) -> list[Entry]:
+        return [{"pass": n, "bracket": list(bracket), "at_rate": None} for n, bracket in enumerate(brackets, 1)]
+
+    entries = [one("quick", 0.91, 3381, 3531, passes=passes((2497, 2607), (3381, 3531))),
+               one("exact", 0.93, 3150, 3289, passes=passes((3150, 3289), (3150, 3289))),
+               one("slow", 0.94, 1594, 1664, passes=passes((1594, 1664), (1594, 1664)))]
+
+    found = decide(entries, wish)
+
+    assert (found["recommended"], found["ties"], found["runner_up"]) == ("exact", ["quick"], "slow")
+    [caveat] = found["caveats"]
+    assert caveat.startswith("passes disagree (quick: 2,497 to 2,607/s, then 3,381 to 3,531/s): the machine was ")
+    assert found["because"][0].endswith("the next, slow: bears 47% of that.")
+
+
+def test_a_step_of_the_search_is_no_disagreement(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    steps = [{"pass": 1, "bracket": [402, 420], "at_rate": None}, {"pass": 2, "bracket": [438, 458], "at_rate": None}]
+
+    assert decide([one("steady", low=438, high=458, passes=steps)], wish)["caveats"] == []
+
+
 def test_the_least_energy_wins_where_it_is_asked_for_and_the_passes_are_its_interval(
     wish: dict[str, Any], one: Callable[..., Entry]
 ) -> None:

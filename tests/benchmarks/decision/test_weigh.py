@@ -124,6 +124,15 @@ def test_another_objective_decides_on_the_same_measurements(decided: tuple, toys
     assert finish(opened(toys, folder.folder, asked), Console(quiet=True))["decision"] == result["decision"]
 
 
+def test_a_decision_may_get_more_passes_and_never_fewer(toys: Path, asked: Wish, tmp_path: Path) -> None:
+    assert asked.passes == 2
+    opened(toys, tmp_path / "weigh", asked)
+
+    assert opened(toys, tmp_path / "weigh", replace(asked, passes=4)).wish.passes == 4
+    with pytest.raises(RunError, match="was begun with --passes 4; give as many or more"):
+        opened(toys, tmp_path / "weigh", asked)
+
+
 def test_everything_is_written_and_says_the_same_first(decided: tuple) -> None:
     folder, result, *_ = decided
     sentence = result["decision"]["sentence"]

@@ -34,13 +34,15 @@ def test_a_tie_is_called_a_tie_when_intervals_overlap(entry: Build) -> None:
     assert lead(BY_KEY["card_accuracy"], models).names == ("b", "a")
 
 
-def test_what_has_no_interval_is_not_ranked_above_another(entry: Build) -> None:
-    models = [entry("a", accuracy=0.9, p99=2.0, throughput=1.0), entry("b", accuracy=0.9, p99=9.0, throughput=1.0)]
-    for model in models:
-        for load in model["loads"]:
-            load["response_us"]["intervals"]["p99"] = None
+def test_what_was_too_short_to_bound_its_figure_leads_nobody_and_ties_with_nobody(entry: Build) -> None:
+    short = entry("short", accuracy=0.9, p99=29.0, throughput=1.0)
+    for load in short["loads"]:
+        load["response_us"]["intervals"]["p99"] = None
+    models = [entry("a", accuracy=0.9, p99=5.0, throughput=1.0), short]
 
-    assert lead(BY_KEY["response_p99"], models).names == ("a", "b")
+    assert lead(BY_KEY["response_p99"], models).names == ("a",)
+    assert lead(BY_KEY["response_p99"], models).caveat == "1 without a figure that holds"
+    assert lead(BY_KEY["response_p99"], [short]) is None
 
 
 def test_invalid_figures_are_never_ranked(entry: Build) -> None:
@@ -48,7 +50,7 @@ def test_invalid_figures_are_never_ranked(entry: Build) -> None:
     slow = entry("slow", accuracy=0.9, p99=50.0, throughput=10.0)
 
     assert lead(BY_KEY["response_p99"], [fast, slow]).names == ("slow",)
-    assert lead(BY_KEY["response_p99"], [fast, slow]).caveat == "1 without a valid figure"
+    assert lead(BY_KEY["response_p99"], [fast, slow]).caveat == "1 without a figure that holds"
     assert lead(BY_KEY["response_p99"], [fast]) is None
 
 
