@@ -44,9 +44,12 @@ def add_to(commands: Any) -> None:
     add.add_argument("--min-accuracy", required=True, type=share, metavar="SHARE", help="0.90; by the card")
     add.add_argument("--rate", required=True, type=positive, help="requests per second that you expect")
     add.add_argument("--objective", choices=OBJECTIVES, default="cost",
-                     help="cost: fewest core-seconds per prediction (default); energy: fewest joules at the expected "
-                          "rate; headroom: highest capacity; accuracy: the most accurate that bears the rate")
+                     help="cost: fewest cores that bear the rate (default); efficiency: fewest core-seconds per "
+                          "prediction, where cores are many or shared; energy: fewest joules at the expected rate; "
+                          "headroom: highest capacity; accuracy: the most accurate that bears the rate")
     add.add_argument("--price-per-hour", type=positive, metavar="P", help="of one core; shows money per million")
+    add.add_argument("--gpu-price-per-hour", type=positive, metavar="P", help="of one GPU; without it what runs on one "
+                     "wins by cost only where nothing else fits")
     add_common(add)
     matrix = add.add_argument_group("the matrix", "the default is short: what an axis leaves out is told in the report")
     matrix.add_argument("--full", action="store_true", help="every axis at once: all threads and workers that there "
@@ -114,7 +117,8 @@ def _wish(options: argparse.Namespace) -> Wish:
     policies = ALL_POLICIES if options.full else (USUAL,)
     return Wish(
         slo=options.slo, min_accuracy=options.min_accuracy, rate=options.rate, objective=options.objective,
-        price_per_hour=options.price_per_hour, models=tuple(options.models), runtimes=tuple(options.runtimes),
+        price_per_hour=options.price_per_hour, gpu_price_per_hour=options.gpu_price_per_hour,
+        models=tuple(options.models), runtimes=tuple(options.runtimes),
         threads=tuple(options.threads or counts), workers=tuple(options.workers or counts),
         devices=tuple(options.devices), batching=tuple(options.batching or policies),
         passes=options.passes or (1 if options.quick else 2), root=str(options.root), body=options.body,

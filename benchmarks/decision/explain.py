@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.decision.merits import disagree, known_accuracy, passes_of, percent, shown_bracket, top1, usual
+from benchmarks.decision.merits import (
+    accuracy_interval,
+    disagree,
+    efficiency,
+    known_accuracy,
+    passes_of,
+    per_hour,
+    percent,
+    shown_bracket,
+    top1,
+    usual,
+)
 from benchmarks.report.numbers import listed
+from benchmarks.stats.intervals import overlap
 
 Entry = dict[str, Any]
 NOT_YET = "not measured yet"
+UNKNOWN_COST = "what the GPU costs is not known; --gpu-price-per-hour says it"
 # How a reason begins, and what is said of it where its figures would be too much.
 KINDS = {
     "accuracy": "not accurate enough", "capacity": "too little capacity", "no rate": "no rate keeps the objective",
@@ -37,18 +50,24 @@ def sentence(
             f"{wish['rate']:g}/s that you expect.")
     if len(tied) > 1:
         rest = listed([names[entry["id"]] for entry in tied[1:]])
-        what = {"cost": "costs", "energy": "energies", "headroom": "capacities", "accuracy": "accuracies"}
-        said += f" A tie with {rest}: their {what[wish['objective']]} overlap, and this one {_preferred(tied, wish)}."
+        what = {"cost": "costs are the same", "efficiency": "core-seconds overlap", "energy": "energies overlap",
+                "headroom": "capacities overlap", "accuracy": "accuracies overlap"}
+        said += f" A tie with {rest}: their {what[wish['objective']]}, and this one {_preferred(tied, wish, names)}."
     return said
 
 
-def _preferred(tied: list[Entry], wish: dict[str, Any]) -> str:
+def _preferred(tied: list[Entry], wish: dict[str, Any], names: dict[str, str]) -> str:
     """By what a tie was broken."""
     best, second = tied[:2]
     if wish["objective"] == "accuracy":
         return "is preferred as the cheapest"
-    if top1(best) > top1(second):
+    first = max(tied, key=top1)
+    if first is not best and efficiency(best) > efficiency(first):
+        return f"is as accurate as {names[first['id']]}, as far as can be told, for less core time"
+    if not overlap(accuracy_interval(best), accuracy_interval(second)):
         return "is preferred for its accuracy"
+    if efficiency(best) > efficiency(second):
+        return "is as accurate as any of them for the least core time"
     return "is preferred for its few cores" if best["cores"] < second["cores"] else "comes first by its name"
 
 
@@ -57,15 +76,17 @@ def because(
 ) -> list[str]:
     """Why not another one: what the next best lacks, and what the rest fail at."""
     found = []
-    aim = {"cost": "needs the fewest core-seconds per prediction", "energy": "takes the least energy per prediction",
-           "headroom": "bears the highest rate", "accuracy": "is the most accurate, as far as can be told",
-           }[wish["objective"]]
+    aim = {"cost": "costs least", "efficiency": "needs the fewest core-seconds per prediction",
+           "energy": "takes the least energy per prediction", "headroom": "bears the highest rate",
+           "accuracy": "is the most accurate, as far as can be told"}[wish["objective"]]
     fitting = len(tied) + len(others)
     if others:
         worse = max(usual(entry, wish) for entry in tied) / max(usual(others[0], wish), 1e-12)
-        lacks = {"headroom": f"bears {1 / worse:.0%} of that",
-                 "accuracy": f"{100 * (top1(tied[0]) - top1(others[0])):.2f} points less",
-                 }.get(wish["objective"], f"{worse:.2f} times as much")
+        unknown = wish["objective"] == "cost" and per_hour(others[0], wish) is None
+        lacks = UNKNOWN_COST if unknown else {
+            "headroom": f"bears {1 / worse:.0%} of that",
+            "accuracy": f"{100 * (top1(tied[0]) - top1(others[0])):.2f} points less",
+        }.get(wish["objective"], f"{worse:.2f} times as much")
         it = "it" if len(tied) == 1 else "it, as one of a tie,"
         found.append(f"Of {fitting} that fit, {it} {aim}; the next, {names[others[0]['id']]}: {lacks}.")
     elif len(tied) == 1:
@@ -81,8 +102,10 @@ def because(
 def caveats(tied: list[Entry], fitting: list[Entry], wish: dict[str, Any], names: dict[str, str]) -> list[str]:
     """What whoever deploys the first of `tied` should know."""
     best, found = tied[0], []
-    if best["device"] == "cuda" and wish["objective"] == "cost":
-        found.append("its cost is that of its CPU cores, and leaves out the GPU"
+    if wish["objective"] == "cost" and per_hour(best, wish) is None:
+        found.append(UNKNOWN_COST)
+    if wish["objective"] == "efficiency" and best["device"] == "cuda":
+        found.append("core-seconds leave out the GPU"
                      + (", which others that fit do without" if any(e["device"] == "cpu" for e in fitting) else ""))
     accuracy = known_accuracy(best) or {}
     if accuracy["interval"][0] < wish["min_accuracy"]:
@@ -92,7 +115,8 @@ def caveats(tied: list[Entry], fitting: list[Entry], wish: dict[str, Any], names
                      f"({best['capacity']['blame']})")
     if best["capacity"]["fail_rate"] is None:
         found.append("no rate that the generator can send made it fail: the real capacity is higher")
-    if restless := [entry for entry in tied if disagree(entry)]:
+    decisive = [best] if wish["objective"] in ("cost", "accuracy") else tied  # whose capacity the answer rests on
+    if restless := [entry for entry in decisive if disagree(entry)]:
         found.append(_disagreeing(restless, names))
     at_rate = best["at_rate"]
     if at_rate and not at_rate["passed"] and not at_rate["over"]:
@@ -111,8 +135,8 @@ def _disagreeing(restless: list[Entry], names: dict[str, str]) -> str:
     for entry in restless:
         brackets = [f"{low:,.0f} to {high:,.0f}/s" for low, high in passes_of(entry)]
         told.append(f"{names[entry['id']]}: {', then '.join(brackets)}")
-    return (f"passes disagree ({'; '.join(told)}): the machine was restless, so who lies between counts as tied; more "
-            "--passes with the same --output would tell")
+    return (f"passes disagree ({'; '.join(told)}): the machine was restless; more --passes with the same --output "
+            "would tell more")
 
 
 def _kind(reason: str) -> str:

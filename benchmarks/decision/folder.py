@@ -22,7 +22,8 @@ from benchmarks.decision.wish import Wish
 from benchmarks.load.stored import Load, read_load
 from service.card import CARD_FILE, ModelCard, write_atomically
 
-RECONSIDERED = ("objective", "price_per_hour", "passes")  # of a wish: what decides and how often, not what is measured
+# Of a wish: what decides and how often, not what is measured.
+RECONSIDERED = ("objective", "price_per_hour", "gpu_price_per_hour", "passes")
 
 
 class DecisionFolder:

@@ -13,43 +13,70 @@ APART = 1.1  # two steps of the search
 
 
 def score(entry: Entry, wish: dict[str, Any]) -> Interval:
-    """The interval of what is to be large: requests per second, or per core-second or joule, or accuracy.
+    """The interval of what is to be large: the rate borne, predictions per core-second or joule, or accuracy; for the
+    cost, one over it, and 0 where nobody knows it.
 
     Capacities count from the lowest to the highest that any pass found: where passes disagree, so might the next one.
     """
     if wish["objective"] == "accuracy":
         return accuracy_interval(entry)
+    if wish["objective"] == "cost":
+        price = per_hour(entry, wish)
+        return (0.0, 0.0) if price is None else (1 / price, 1 / price)
     if wish["objective"] == "energy":
         least, most = energy(entry) or (float("inf"), float("inf"))
         return 1 / most, 1 / least
     low, high = span_of(entry) or (0.0, 0.0)
-    share = entry["cores"] if wish["objective"] == "cost" else 1
+    share = entry["cores"] if wish["objective"] == "efficiency" else 1
     return low / share, (math.inf if is_open(entry) else high) / share
 
 
 def usual(entry: Entry, wish: dict[str, Any]) -> float:
     """The lower end of `score` by the bracket that all passes together ended with: what is said, not what decides."""
-    low, _ = score(entry | {"passes": []} if wish["objective"] in ("cost", "headroom") else entry, wish)
+    low, _ = score(entry | {"passes": []} if wish["objective"] in ("efficiency", "headroom") else entry, wish)
     return low
 
 
-def cost(entry: Entry, wish: dict[str, Any]) -> dict[str, Any] | None:
-    """What a million predictions cost at capacity: core-seconds, and money where a price of a core-hour is known.
+def efficiency(entry: Entry) -> float:
+    """Predictions per core-second at capacity."""
+    return usual(entry, {"objective": "efficiency"})
 
-    Where only a lower bound of the capacity is known, the interval begins at 0. It covers what each pass found.
+
+def per_hour(entry: Entry, wish: dict[str, Any]) -> float | None:
+    """What an hour of it costs: in cores without a price, else in money. None where a GPU without a price is in it.
+
+    A core is rented whole: one that bears seventeen times the expected rate costs as much as one that just bears it.
+    """
+    gpu = wish.get("gpu_price_per_hour") if entry["device"] == "cuda" else 0.0
+    if gpu is None:
+        return None
+    core: float = 1.0 if wish["price_per_hour"] is None else wish["price_per_hour"]
+    return float(entry["cores"] * core + gpu)
+
+
+def cost(entry: Entry, wish: dict[str, Any]) -> dict[str, Any] | None:
+    """What it costs: cores; core-seconds per million predictions at capacity; money per million where prices are known.
+
+    Money is that of whole cores at the expected rate, and for `efficiency` that of cores which are always busy. Where
+    only a lower bound of the capacity is known, the interval begins at 0. It covers what each pass found.
     """
     bracket, span = bracket_of(entry), span_of(entry)
     if bracket is None or span is None:
         return None
     seconds = entry["cores"] * SECONDS_PER_MILLION / bracket[0]
-    price = wish["price_per_hour"]
     most, least = (entry["cores"] * SECONDS_PER_MILLION / rate for rate in span)
     interval = (0.0 if is_open(entry) else least, most)
-    joules = energy(entry)
+    joules, money, around = energy(entry), None, None
+    if wish["price_per_hour"] is not None and (hour := per_hour(entry, wish)) is not None:
+        if wish["objective"] == "efficiency":
+            share = hour / entry["cores"] / 3600
+            money, around = seconds * share, scaled(interval, share)
+        else:
+            money = hour / 3600 * SECONDS_PER_MILLION / wish["rate"]
+            around = (money, money)
     return {
-        "core_seconds": round(seconds, 1), "core_seconds_interval": interval,
-        "money": None if price is None else seconds / 3600 * price,
-        "money_interval": None if price is None else scaled(interval, price / 3600),
+        "cores": entry["cores"], "core_seconds": round(seconds, 1), "core_seconds_interval": interval,
+        "money": money, "money_interval": around,
         "joules": None if joules is None else sum(joules) / 2, "joules_interval": joules,
     }
 

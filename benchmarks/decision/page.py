@@ -247,8 +247,13 @@ def _banner(result: Result) -> Markup | None:
 def _cards(best: dict[str, Any], wish: dict[str, Any]) -> Markup:
     """The three figures the sentence rests on."""
     accuracy, cost = known_accuracy(best) or {}, best["cost"]
-    money = (f"{cost['money']:.3g}", f"per million, at {wish['price_per_hour']:g} per core-hour") \
-        if cost["money"] is not None else (f"{cost['core_seconds']:,.0f} s", "of one core per million predictions")
+    cores = f"{cost['cores']} core{'s' * (cost['cores'] > 1)}"
+    if cost["money"] is not None:
+        money = (f"{cost['money']:.3g}", f"per million predictions, {cores} at {wish['price_per_hour']:g} an hour")
+    elif wish["objective"] == "efficiency":
+        money = (f"{cost['core_seconds']:,.0f} s", "of one core per million predictions")
+    else:
+        money = (cores, f"for the {wish['rate']:g}/s expected")
     if wish["objective"] == "energy":
         money = (f"{cost['joules']:,.0f} J", "of the CPU packages per million predictions")
     shown = (

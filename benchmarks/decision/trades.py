@@ -20,7 +20,7 @@ FITTING = ("recommended", "tie", "fits")
 
 
 def trades(entries: list[Entry], wish: dict[str, Any]) -> list[str]:
-    """`fm-fast: 2.10 points more accurate for 1.49 times the cost`, and so on.
+    """`fm-fast: 2.10 points more accurate for 1.49 times the core time`, and so on.
 
     `entries` are decided by `benchmarks.decision.verdict`. Empty where nothing is recommended, or nothing else fits.
     """
@@ -38,7 +38,7 @@ def trades(entries: list[Entry], wish: dict[str, Any]) -> list[str]:
     if best is None:
         return []
     others = [*_more_accurate(best, fitting, price), *_cheaper(best, fitting, price)]
-    names, what = short_names(entries), "energy" if joules else "cost"
+    names, what = short_names(entries), "energy" if joules else "core time"
     return [f"{names[entry['id']]}: {_told(entry, best, price, usual)} the {what}" for entry in others]
 
 

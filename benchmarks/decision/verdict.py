@@ -1,8 +1,8 @@
 """From what was measured of each configuration to a decision: one recommendation, and a reason for every other.
 
 A pure function of the entries in a result (see `benchmarks.decision.result`). Where the intervals of what decides
-overlap, nobody knows which is better: that is a tie, and the more accurate one is preferred, openly; where accuracy
-itself decides, the one that costs less.
+overlap, nobody knows which is better: that is a tie, and the more accurate one is preferred, openly; of those that are
+as accurate, as far as can be told, the one that does most with a core. Where accuracy itself decides, the cheaper one.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Any
 
 from benchmarks.decision.explain import NOT_YET, because, caveats, sentence
 from benchmarks.decision.merits import (
+    accuracy_interval,
     bracket_of,
     cost,
+    efficiency,
     energy,
     known_accuracy,
     percent,
@@ -67,10 +69,7 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
     eligible = [entry for entry in entries if not entry["reasons"]]
     best = max(eligible, key=lambda entry: score(entry, wish)[0], default=None)
     tied = [entry for entry in eligible if best and overlap(score(entry, wish), score(best, wish))]
-    if wish["objective"] == "accuracy":
-        tied.sort(key=lambda entry: (-score(entry, wish | {"objective": "cost"})[0], entry["id"]))
-    else:
-        tied.sort(key=lambda entry: (-top1(entry), entry["cores"], entry["id"]))
+    tied = preferred(tied, wish)
     others = sorted((entry for entry in eligible if entry not in tied), key=lambda entry: -score(entry, wish)[0])
     losers = sorted((entry for entry in entries if entry["reasons"]),
                     key=lambda entry: (-_capacity(entry), -top1(entry)))
@@ -89,6 +88,19 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
         "caveats": caveats(tied, eligible, wish, names) if tied else [],
         "ranked": [entry["id"] for entry in ranked],
     }
+
+
+def preferred(tied: list[Entry], wish: dict[str, Any]) -> list[Entry]:
+    """Those that cannot be told apart by the objective, best first: by accuracy, and where that cannot be told apart
+    from the best one's either, by what they do with a core; where accuracy is the objective, by cost."""
+    if wish["objective"] == "accuracy":
+        return sorted(tied, key=lambda each: (-score(each, wish | {"objective": "cost"})[0], -efficiency(each),
+                                              each["id"]))
+    first = max(tied, key=top1, default=None)
+    alike = [each for each in tied if first and overlap(accuracy_interval(each), accuracy_interval(first))]
+    rest = [each for each in tied if each not in alike]
+    return [*sorted(alike, key=lambda each: (-efficiency(each), each["cores"], each["id"])),
+            *sorted(rest, key=lambda each: (-top1(each), each["cores"], each["id"]))]
 
 
 def _accuracy(entry: Entry, wish: dict[str, Any]) -> list[str]:

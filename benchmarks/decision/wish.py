@@ -10,7 +10,7 @@ from benchmarks.capacity.probe import FULL, LONGEST_PROBE, QUICK, Effort, least_
 from benchmarks.capacity.slo import Slo
 from service.settings import Settings
 
-Objective = Literal["cost", "energy", "headroom", "accuracy"]
+Objective = Literal["cost", "efficiency", "energy", "headroom", "accuracy"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 DEFAULTS = Settings.read({})
 USUAL = f"{DEFAULTS.max_batch}:{DEFAULTS.max_wait_ms:g}"  # how the service batches when nothing is said
@@ -24,10 +24,12 @@ class Wish:
     slo: str                              # "p99=20ms"
     min_accuracy: float                   # 0 to 1
     rate: float                           # requests per second that are expected
-    # cost: fewest core-seconds per prediction; energy: fewest joules, at the expected rate; headroom: highest capacity;
-    # accuracy: the most accurate that bears the rate
+    # cost: fewest cores, which are rented whole; efficiency: fewest core-seconds per prediction at capacity, where
+    # cores are many or shared; energy: fewest joules at the expected rate; headroom: highest capacity; accuracy: the
+    # most accurate that bears the rate
     objective: Objective = "cost"
     price_per_hour: float | None = None   # of one core, in whatever currency
+    gpu_price_per_hour: float | None = None   # of one GPU, in the same
     models: tuple[str, ...] = ("*",)
     runtimes: tuple[str, ...] = ()        # empty: all that work here
     threads: tuple[int, ...] = (1,)
@@ -55,6 +57,8 @@ class Wish:
         if self.objective == "energy" and self.passes < 2:
             raise ValueError("--objective energy needs --passes 2 or more: how far they are apart is all that tells "
                              "how sure a figure of joules is")
+        if self.gpu_price_per_hour is not None and self.price_per_hour is None:
+            raise ValueError("--gpu-price-per-hour needs --price-per-hour of a core beside it, in the same currency")
         if not 1 <= self.passes <= MOST_PASSES:
             raise ValueError(f"--passes {self.passes} is not from 1 to {MOST_PASSES}")
         for policy in self.batching:

@@ -132,22 +132,26 @@ def cells(entry: Entry, wish: dict[str, Any]) -> list[str]:
 
 
 def shown_cost(entry: Entry, wish: dict[str, Any]) -> str:
-    """What a million predictions cost: joules where those are to be few, else money where a price is known."""
+    """Joules where those are to be few, money where a price is known, else core-seconds or cores."""
     cost = entry["cost"]
     if cost is None:
         return MISSING
     if wish["objective"] == "energy":
         return f"{cost['joules']:,.0f}" if cost["joules"] is not None else MISSING
-    return f"{cost['core_seconds']:,.0f}" if wish["price_per_hour"] is None else f"{cost['money']:.3g}"
+    if wish["price_per_hour"] is not None:
+        return f"{cost['money']:.3g}" if cost["money"] is not None else MISSING
+    return f"{cost['core_seconds']:,.0f}" if wish["objective"] == "efficiency" else f"{cost['cores']}"
 
 
 def cost_title(wish: dict[str, Any]) -> str:
     """What stands over the costs."""
     if wish["objective"] == "energy":
         return "Joules per million"
+    busy = wish["objective"] == "efficiency"
     if wish["price_per_hour"] is None:
-        return "Core-seconds per million"
-    return f"Cost per million (at {wish['price_per_hour']:g} per core-hour)"
+        return "Core-seconds per million" if busy else "Cores"
+    when = "of busy cores" if busy else f"at {wish['rate']:g}/s"
+    return f"Cost per million {when} ({wish['price_per_hour']:g} per core-hour)"
 
 
 def _prefix(result: Result) -> str:

@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 @pytest.fixture
 def wish() -> dict[str, Any]:
     return {"slo": "p99=20ms", "objective_text": "p99 ≤ 20 ms", "min_accuracy": 0.9, "rate": 200.0,
-            "objective": "headroom", "price_per_hour": None}
+            "objective": "headroom", "price_per_hour": None, "gpu_price_per_hour": None}
 
 
 @pytest.fixture
@@ -98,9 +98,10 @@ def test_a_tie_says_what_overlaps_and_what_broke_it(wish: dict[str, Any], one: C
     entries = [one("narrow", low=3000, high=3150), one("wide", low=6000, high=6250, cores=2),
                one("next", low=1000, high=1050)]
 
-    found = decide(entries, wish | {"objective": "cost"})
+    found = decide(entries, wish | {"objective": "efficiency"})
 
-    assert "A tie with wide: their costs overlap, and this one is preferred for its few cores." in found["sentence"]
+    assert ("A tie with wide: their core-seconds overlap, and this one is preferred for its few cores."
+            in found["sentence"])
     assert found["because"][0] == ("Of 3 that fit, it, as one of a tie, needs the fewest core-seconds per prediction; "
                                    "the next, next: 3.00 times as much.")
 
@@ -112,7 +113,7 @@ def test_a_tie_says_what_overlaps_and_what_broke_it(wish: dict[str, Any], one: C
 def test_what_may_bear_any_amount_more_is_not_surely_worse(
     wish: dict[str, Any], one: Callable[..., Entry], capacity: Entry
 ) -> None:
-    wish |= {"objective": "cost"}
+    wish |= {"objective": "efficiency"}
     entries = [one("known", low=3400, high=3550), one("open", 0.95, cores=2, capacity=capacity)]
 
     found = decide(entries, wish)
@@ -127,10 +128,24 @@ def test_what_costs_at_most_or_at_least_so_much_is_told_so(wish: dict[str, Any],
     entries = [one("good", 0.95, cores=2, capacity=unbounded), one("dear", 0.99, low=210, high=220)]
 
     decide(entries, wish | {"objective": "accuracy"})
-    assert trades(entries, wish) == ["good: 4.00 points less accurate for at most 0.733 times the cost"]
+    assert trades(entries, wish) == ["good: 4.00 points less accurate for at most 0.733 times the core time"]
 
-    decide(entries, wish | {"objective": "cost"})
-    assert trades(entries, wish) == ["dear: 4.00 points more accurate for at least 1.36 times the cost"]
+    decide(entries, wish | {"objective": "efficiency"})
+    assert trades(entries, wish) == ["dear: 4.00 points more accurate for at least 1.36 times the core time"]
+
+
+def test_a_core_costs_the_same_however_little_of_it_is_needed(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    entries = [one("quick", 0.91, 4000, 4200), one("good", 0.95, 400, 420), one("best", 0.952, 210, 220),
+               one("wide", 0.97, 900, 940, cores=2)]
+
+    found = decide(entries, wish | {"objective": "cost", "price_per_hour": 0.36})
+
+    assert (found["recommended"], found["ties"], found["runner_up"]) == ("good", ["best", "quick"], "wide")
+    assert found["sentence"].endswith("A tie with best and quick: their costs are the same, and this one is as "
+                                      "accurate as best, as far as can be told, for less core time.")
+    assert found["because"][0] == "Of 4 that fit, it, as one of a tie, costs least; the next, wide: 2.00 times as much."
+    assert [entry["cost"]["money"] for entry in entries] == pytest.approx([0.5, 0.5, 0.5, 1.0])  # per million, at 200/s
+    assert trades(entries, wish)[-1] == "quick: 4.00 points less accurate for 0.1 times the core time"
 
 
 def test_cost_counts_cores_and_headroom_does_not(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
@@ -144,7 +159,7 @@ def test_cost_counts_cores_and_headroom_does_not(wish: dict[str, Any], one: Call
 def test_a_price_per_core_hour_becomes_money_per_million(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
     entry = one("x", low=500, high=525)
 
-    decide([entry], wish | {"price_per_hour": 0.36})
+    decide([entry], wish | {"price_per_hour": 0.36, "objective": "efficiency"})
 
     assert entry["cost"]["core_seconds"] == 2000
     assert entry["cost"]["money"] == pytest.approx(0.2)
@@ -166,12 +181,17 @@ def test_of_what_was_not_load_tested_the_most_accurate_is_the_closest(
     assert "Closest: nearly (accuracy 89.00 %" in found["sentence"]
 
 
-def test_a_gpu_that_wins_by_cost_says_that_it_is_not_in_it(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
-    entries = [one("cpu"), one("gpu", low=900, high=940, device="cuda")]
+def test_a_gpu_is_not_for_nothing(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
+    entries = [one("cpu"), one("gpu", 0.95, 900, 940, device="cuda")]
+    priced = wish | {"objective": "cost", "price_per_hour": 0.05}
 
-    caveats = decide(entries, wish | {"objective": "cost"})["caveats"]
-
-    assert caveats == ["its cost is that of its CPU cores, and leaves out the GPU, which others that fit do without"]
+    found = decide(entries, wish | {"objective": "cost"})
+    assert (found["recommended"], found["runner_up"]) == ("cpu", "gpu")
+    assert found["because"][0].endswith("what the GPU costs is not known; --gpu-price-per-hour says it.")
+    assert decide(entries, priced | {"gpu_price_per_hour": 2.0})["because"][0].endswith("41.00 times as much.")
+    assert decide(entries[1:], priced)["caveats"] == ["what the GPU costs is not known; --gpu-price-per-hour says it"]
+    assert decide(entries, wish | {"objective": "efficiency"})["caveats"] == [
+        "core-seconds leave out the GPU, which others that fit do without"]
 
 
 def test_a_probe_that_was_too_short_missed_nothing(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
@@ -268,7 +288,7 @@ def test_the_least_energy_wins_where_it_is_asked_for_and_the_passes_are_its_inte
     wish: dict[str, Any], one: Callable[..., Entry]
 ) -> None:
     def passes(*joules: float | None) -> list[Entry]:
-        return [{"pass": n, "at_rate": {"joules_per_million": value}} for n, value in enumerate(joules, 1)]
+        return [{"pass": n, "bracket": [None, None], "at_rate": {"joules_per_million": value}} for n, value in enumerate(joules, 1)]
 
     unknown = {"energy_unknown": "no RAPL counters"}
     entries = [one("thrifty", low=300, high=310, passes=passes(900, 950)), one("strong", passes=passes(1500, 1600)),
@@ -300,8 +320,8 @@ def test_of_accuracies_that_overlap_the_cheapest_is_preferred_openly(
 
     found = decide(entries, wish | {"objective": "accuracy"})
 
-    assert (found["recommended"], found["ties"]) == ("cheap", ["wide", "exact"])
-    assert found["sentence"].endswith("A tie with wide and exact: their accuracies overlap, and this one is preferred "
+    assert (found["recommended"], found["ties"]) == ("cheap", ["exact", "wide"])
+    assert found["sentence"].endswith("A tie with exact and wide: their accuracies overlap, and this one is preferred "
                                       "as the cheapest.")
 
 
@@ -313,8 +333,8 @@ def test_more_accuracy_has_its_price_told_and_what_is_not_surely_more_is_left_ou
 
     decide(entries, wish)
 
-    assert trades(entries, wish) == ["good: 2.00 points more accurate for 2 times the cost",
-                                     "best: 5.00 points more accurate for 3.81 times the cost"]
+    assert trades(entries, wish) == ["good: 2.00 points more accurate for 2 times the core time",
+                                     "best: 5.00 points more accurate for 3.81 times the core time"]
 
 
 def test_less_accuracy_has_what_it_saves_told(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
@@ -323,8 +343,8 @@ def test_less_accuracy_has_what_it_saves_told(wish: dict[str, Any], one: Callabl
 
     decide(entries, wish)
 
-    assert trades(entries, wish) == ["fair: 3.00 points less accurate for 0.683 times the cost",
-                                     "quick: 4.00 points less accurate for 0.5 times the cost"]
+    assert trades(entries, wish) == ["fair: 3.00 points less accurate for 0.678 times the core time",
+                                     "quick: 4.00 points less accurate for 0.5 times the core time"]
 
 
 def test_as_much_accuracy_for_less_is_told_too(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
@@ -332,7 +352,7 @@ def test_as_much_accuracy_for_less_is_told_too(wish: dict[str, Any], one: Callab
 
     decide(entries, wish)
 
-    assert trades(entries, wish) == ["narrow: as accurate for 0.5 times the cost"]
+    assert trades(entries, wish) == ["narrow: as accurate for 0.5 times the core time"]
 
 
 def test_where_nothing_fits_or_only_one_there_is_nothing_to_trade(
