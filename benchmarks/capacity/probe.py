@@ -35,6 +35,7 @@ class Effort:
     requests: int = 3304     # at least; twenty may exceed a p99
     over: int = 0            # as many at least may exceed a percentile whose proof takes more requests
     seconds: float = 10.0    # at least
+    limits: float = 30.0     # times the objective's limit, at least: a queue that grows by 3 % gets there meanwhile
     warmup: float = 1.0
     resolution: float = 0.05
 
@@ -42,13 +43,18 @@ class Effort:
         """Requests of a whole probe."""
         return max(self.requests, requests_needed(slo.percentile, self.over))
 
+    def lasting(self, slo: Slo, rate: float) -> float:
+        """Seconds of a whole probe. A shorter one would call a rate kept whose queue has not reached the limit yet."""
+        least = max(self.seconds, self.limits * slo.limit_us / 1e6, MARGIN * self.enough(slo) / rate)
+        return min(LONGEST_PROBE, least)
+
     def least_rate(self, slo: Slo) -> float:
         """Below it a whole probe would be too long; shorter ones prove something down to `least_provable`."""
         return self.enough(slo) / LONGEST_PROBE
 
 
 FULL = Effort(over=5)
-QUICK = Effort(requests=662, over=1, seconds=2.0, warmup=0.5, resolution=0.15)
+QUICK = Effort(requests=662, over=1, seconds=2.0, limits=5.0, warmup=0.5, resolution=0.15)
 
 
 def least_provable(slo: Slo) -> float:
@@ -82,7 +88,7 @@ def planned(
     rate: float, trial: int, slo: Slo, effort: Effort, *, model: str, path: str, seed: int
 ) -> Plan:
     """The load of a trial at a rate."""
-    seconds = round(min(LONGEST_PROBE, max(effort.seconds, MARGIN * effort.enough(slo) / rate)), 3)
+    seconds = round(effort.lasting(slo, rate), 3)
     seed = seed + SEEDS_APART * (trial + 1)
     measured = len(arrivals("poisson", rate, seconds, seed))
     return Plan(
@@ -116,7 +122,10 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
 
 
 def _blame(load: Load, slo: Slo, *, passed: bool) -> str | None:
-    """A late generator can only make a server look worse, so it spoils failures; too few requests spoil successes."""
+    """A late generator makes a server look worse, so it spoils failures; too few requests spoil successes.
+
+    Worse is not sure of a server that joins requests: what was sent late arrives bunched, and fills its batches.
+    """
     checks: list[Finding | None] = [send_rate(load), lost_workers(load)]
     if not passed:
         checks += [generator_cpu(load), _late(load, slo)]

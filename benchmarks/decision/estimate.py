@@ -24,7 +24,7 @@ def seconds_for(entry: dict[str, Any], wish: Wish, number: int) -> float:
     forward = float(entry["forward_us"]["p50"]) if entry["forward_us"] else SERVING_US
     likely = float(entry["workers"]) * 1e6 / (SERVING_US + forward)
     effort = wish.effort
-    probe = max(effort.seconds, 1.05 * effort.enough(wish.limit) / likely) + effort.warmup + OVERHEAD
+    probe = effort.lasting(wish.limit, likely) + effort.warmup + OVERHEAD
     last = 2 if number == wish.passes else 0   # half and nine tenths of the capacity
     if number > 1:
         return START + (AGAIN + last) * probe

@@ -70,6 +70,15 @@ def test_the_capacity_of_a_queue_is_what_theory_says() -> None:
     assert found.high >= theory * 0.92
 
 
+@pytest.mark.parametrize("objective", ["p99=1s", "p99=500ms", "p99=100ms"])
+def test_a_rate_beyond_what_can_be_borne_fails_however_long_the_limit_is(objective: str) -> None:
+    slo, rate = Slo.parse(objective), 1.06e6 / SERVICE
+
+    for number in range(3):
+        plan = planned(rate, number, slo, FULL, model="toy", path="/predict", seed=1)
+        assert not judge(served(plan), slo, number).passed
+
+
 @pytest.mark.parametrize(("objective", "effort"), [
     ("p99=1s", FULL), ("p99.9=1s", FULL), ("p99=1s", QUICK), ("p99.5=1s", QUICK), ("p90=1s", QUICK),
 ])
@@ -135,7 +144,7 @@ def target(tmp_path_factory: pytest.TempPathFactory, bodies: Path) -> Target:
 def test_an_overwhelmed_server_costs_less_than_the_whole_probe(fake: Fake, target: Target, rate: float) -> None:
     from benchmarks.capacity.measure import probe
 
-    effort = Effort(requests=1307, seconds=3, warmup=0.2)
+    effort = Effort(requests=1307, seconds=3, limits=0, warmup=0.2)
     with fake("--work", 0.01) as server:  # bears a hundred per second at the very most
         load = probe(target, server, SLO, effort, rate, 0)
 
@@ -151,7 +160,7 @@ def test_no_answer_is_faster_than_the_queue_it_waited_in(fake: Fake, target: Tar
 
     work = 4000
     with fake("--work", work / 1e6) as server:
-        load = probe(target, server, Slo(99, 10**6), Effort(requests=100, seconds=1, warmup=0.2), 125.0, 0)
+        load = probe(target, server, Slo(99, 10**6), Effort(requests=100, seconds=1, limits=0, warmup=0.2), 125.0, 0)
 
     rows = load.rows
     assert rows.count(OK) == len(rows)

@@ -100,7 +100,7 @@ def test_the_measured_capacity_is_what_theory_says_and_a_search_resumes(
         sent.append(title)
         return lambda said: None
 
-    effort = Effort(requests=requests, seconds=0.5, warmup=0.2, resolution=0.25)
+    effort = Effort(requests=requests, seconds=0.5, limits=0, warmup=0.2, resolution=0.25)
     with fake("--work", WORK) as server:
         found, probes = find_capacity(
             Target(model="toy@1", path="/predict", payloads=bodies, folder=tmp_path), server, slo, effort,

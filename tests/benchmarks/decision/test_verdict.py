@@ -288,7 +288,8 @@ def test_the_least_energy_wins_where_it_is_asked_for_and_the_passes_are_its_inte
     wish: dict[str, Any], one: Callable[..., Entry]
 ) -> None:
     def passes(*joules: float | None) -> list[Entry]:
-        return [{"pass": n, "bracket": [None, None], "at_rate": {"joules_per_million": value}} for n, value in enumerate(joules, 1)]
+        return [{"pass": n, "bracket": [None, None], "at_rate": {"joules_per_million": value}}
+                for n, value in enumerate(joules, 1)]
 
     unknown = {"energy_unknown": "no RAPL counters"}
     entries = [one("thrifty", low=300, high=310, passes=passes(900, 950)), one("strong", passes=passes(1500, 1600)),
