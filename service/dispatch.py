@@ -134,8 +134,13 @@ class Dispatch:
         job.alarm = loop.call_later(WATCH_AFTER_S, self._watch, lane, job, receive)
         try:
             result, started, ended, batch = await job.future
-        except Late:
-            raise self._late(ends_ns, watch) from None
+        except BaseException as error:
+            if job.started_ns is not None:
+                watch.mark("queue", job.started_ns)
+            watch.mark("queue" if job.started_ns is None else "infer")  # else the time would go to whoever marks next
+            if isinstance(error, Late):
+                raise self._late(ends_ns, watch) from None
+            raise
         finally:
             lane.drop(job)
             job.alarm.cancel()
@@ -277,16 +282,27 @@ class Dispatch:
             return result
         if self.waiting >= self._max_waiting:
             raise self._overloaded(None)
+        begun: list[int] = []
+
+        def timed() -> tuple[T, int]:
+            begun.append(time.perf_counter_ns())
+            return work(), time.perf_counter_ns()
+
         self.waiting += 1
         try:
             async with asyncio.timeout(self._timeout_s):
-                result, started, ended = await asyncio.get_running_loop().run_in_executor(self._pool, _timed, work)
-        except TimeoutError:
-            raise self._late(watch.started + int(self._timeout_s * 1e9), watch) from None
+                result, ended = await asyncio.get_running_loop().run_in_executor(self._pool, timed)
+        except BaseException as error:
+            if begun:
+                watch.mark("queue", begun[0])
+            watch.mark(stage if begun else "queue")  # else the time would go to whoever marks next
+            if isinstance(error, TimeoutError):
+                raise self._late(watch.started + int(self._timeout_s * 1e9), watch) from None
+            raise
         finally:
             self.waiting -= 1
-        self._mean_s += 0.1 * ((ended - started) / 1e9 - self._mean_s)
-        watch.mark("queue", started)
+        self._mean_s += 0.1 * ((ended - begun[0]) / 1e9 - self._mean_s)
+        watch.mark("queue", begun[0])
         watch.mark(stage, ended)
         watch.mark("queue")
         return result
@@ -343,6 +359,8 @@ def _in_parts(opened: Opened, images: NDArray[np.uint8], part: int) -> NDArray[n
 def _run(lane: Lane, batch: list[Job], part: int) -> tuple[list[Any], int, int]:
     """Per job its probabilities or the exception that it alone caused; when it started, when it ended."""
     started = time.perf_counter_ns()
+    for job in batch:
+        job.started_ns = started
     try:
         counts = [job.count for job in batch]
         images = batch[0].images if len(batch) == 1 else np.concatenate([job.images for job in batch])
@@ -353,9 +371,3 @@ def _run(lane: Lane, batch: list[Job], part: int) -> tuple[list[Any], int, int]:
     except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the request that caused it
         results = [error] if len(batch) == 1 else [_run(lane, [job], job.count)[0][0] for job in batch]
     return results, started, time.perf_counter_ns()
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, int, int]:
-    started = time.perf_counter_ns()
-    result = work()
-    return result, started, time.perf_counter_ns()

@@ -102,7 +102,7 @@ class Late(Exception):  # noqa: N818 - not an error of the model
 class Job:
     """The images of one request that wait for a model; `future` gives (probabilities, started, ended, batch)."""
 
-    __slots__ = ("alarm", "count", "deadline_ns", "entered_ns", "future", "images", "watcher")
+    __slots__ = ("alarm", "count", "deadline_ns", "entered_ns", "future", "images", "started_ns", "watcher")
 
     def __init__(self, images: NDArray[np.uint8], future: asyncio.Future[Any], deadline_ns: int) -> None:
         self.images = images
@@ -110,6 +110,7 @@ class Job:
         self.future = future
         self.entered_ns = time.perf_counter_ns()
         self.deadline_ns = deadline_ns  # of perf_counter_ns; later than that, nobody wants the answer
+        self.started_ns: int | None = None  # when a call took it, for those who will not see the call end
         self.alarm: asyncio.TimerHandle | None = None
         self.watcher: asyncio.Task[None] | None = None
 

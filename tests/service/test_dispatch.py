@@ -202,6 +202,52 @@ def test_a_request_that_was_given_up_or_is_too_late_never_reaches_the_model() ->
     assert gate.calls == [[0], [2]]
 
 
+def spent(watch: Stopwatch) -> set[str]:
+    """The stages that got any time."""
+    return {stage for stage, ns in watch.ns.items() if ns}
+
+
+def test_what_a_late_request_waited_for_is_told_to_where_it_went() -> None:
+    gate = Gate()
+
+    async def late(dispatch: Dispatch, opened: Any, watch: Stopwatch) -> None:
+        with pytest.raises(Problem):
+            await dispatch.infer(opened, images(1), watch, deadline_ns=time.perf_counter_ns() + 20_000_000)
+
+    async def work(dispatch: Dispatch) -> tuple[Stopwatch, Stopwatch]:
+        opened, waited, ran = model(before=gate), Stopwatch(), Stopwatch()
+        running = asyncio.create_task(late(dispatch, opened, ran))
+        await asyncio.to_thread(gate.reached.wait, 10)
+        await late(dispatch, opened, waited)
+        await running
+        gate.opened.set()
+        return waited, ran
+
+    waited, ran = with_dispatch(work, concurrency=1)
+
+    assert spent(waited) == {"queue"}
+    assert spent(ran) == {"queue", "infer"}
+
+
+def test_work_that_is_given_up_keeps_the_time_it_took() -> None:
+    opened = threading.Event()
+
+    async def call(dispatch: Dispatch, watch: Stopwatch) -> None:
+        with pytest.raises(Problem):
+            await dispatch.call(lambda: opened.wait(10), 1.0, "decode", watch)
+
+    async def work(dispatch: Dispatch) -> list[Stopwatch]:
+        watches = [Stopwatch(), Stopwatch()]
+        await asyncio.gather(*(call(dispatch, watch) for watch in watches))
+        opened.set()
+        return watches
+
+    ran, waited = with_dispatch(work, concurrency=1, timeout_s=0.1)
+
+    assert "decode" in spent(ran)
+    assert spent(waited) == {"queue"}
+
+
 def test_a_client_that_leaves_while_it_waits_leaves_the_queue() -> None:
     gate = Gate()
 
