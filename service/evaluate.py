@@ -220,7 +220,7 @@ def _from_form(body: bytes, content_type: str, parameters: QueryParams, settings
     if not data:
         if asked.limit is not None:
             raise Problem("bad-value", "limit is for splits and for data", field="limit", cure="leave it out")
-        return Asked(asked, images=images, labels=read_labels(labels))
+        return Asked(asked, images=images, labels=read_labels(labels, settings.max_evaluate_images))
     if images or labels:
         raise Problem("contradiction", "both data and single images or labels are given", field=DATA,
                       cure="send one of them")

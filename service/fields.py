@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import QueryParams
 
+from service.allowance import Allowance
 from service.forms import Part
 from service.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
+PLAIN = Allowance()  # a few members and no images
 
 
 def read_query(query: QueryParams, known: tuple[str, ...]) -> dict[str, str]:
@@ -63,8 +65,10 @@ def read_whole(name: str) -> Callable[[str], int]:
     return read
 
 
-def parse_json(body: bytes, model: type[M]) -> M:
-    """The body as `model`; "bad-json" for what is not JSON, "bad-value" for JSON that says something else."""
+def parse_json(body: bytes, model: type[M], allowance: Allowance = PLAIN) -> M:
+    """The body as `model`; "body-too-large" for more than is allowed, "bad-json" for what is not JSON, "bad-value" for
+    JSON that says something else."""
+    allowance.check(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -24,8 +24,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from service import effort, images
+from service.allowance import FREE, Allowance
 from service.card import InputSpec
-from service.fields import merge, parse_json, read_query, read_whole, shorten, texts_of
+from service.fields import PLAIN, merge, parse_json, read_query, read_whole, shorten, texts_of
 from service.forms import parse_form
 from service.images import Decoded
 from service.pixels import from_lists
@@ -74,8 +75,11 @@ async def read_body(receive: Receive) -> bytes:
     raise ClientDisconnect
 
 
-def read_ask(body: bytes, headers: Mapping[bytes, bytes], query_string: bytes, settings: Settings) -> Ask:
-    """Take a body apart. Nothing is decoded yet."""
+def read_ask(
+    body: bytes, headers: Mapping[bytes, bytes], query_string: bytes, settings: Settings,
+    allowance: Callable[[], Allowance],
+) -> Ask:
+    """Take a body apart. Nothing is decoded yet. `allowance` gives what JSON may hold."""
     content_type = headers.get(b"content-type", b"").decode("latin-1")
     media_type = content_type.partition(";")[0].strip().lower()
     query = read_query(QueryParams(query_string), QUERY_FIELDS) if query_string else {}
@@ -84,7 +88,7 @@ def read_ask(body: bytes, headers: Mapping[bytes, bytes], query_string: bytes, s
         sent: Mapping[str, Any] = {}
     else:
         if media_type == "application/json":
-            items, sent = _from_json(body)
+            items, sent = _from_json(body, allowance)
         elif media_type == "multipart/form-data":
             items, sent = _from_form(body, content_type, settings)
         elif media_type.startswith("image/"):
@@ -174,11 +178,13 @@ def check_count(count: int, limit: int) -> None:
                       cure="send them in several requests")
 
 
-def _from_json(body: bytes) -> tuple[list[Any], Mapping[str, Any]]:
+def _from_json(body: bytes, allowance: Callable[[], Allowance]) -> tuple[list[Any], Mapping[str, Any]]:
     """The images, and the members beside them."""
+    allowed = PLAIN if len(body) <= FREE else allowance()
+    allowed.check(body)
     found = quick_json(body)
     if found is None:  # not what most requests are: pydantic reads it again and says what is wrong
-        request = parse_json(body, PredictRequest)
+        request = parse_json(body, PredictRequest, allowed)
         found = {name: value for name in PredictRequest.model_fields if (value := getattr(request, name)) is not None}
     image, images = found.pop("image", None), found.pop("images", None)
     if image is not None and images is not None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.allowance import Allowance
 from service.card import InputSpec, ModelCard
 from service.fields import shorten
 from service.ingress import check_count, to_pixels
@@ -170,10 +171,11 @@ def index_of(label: Any, field: str, card: ModelCard) -> int:
                   cure=f"use a name or an index from 0 to {len(card.classes) - 1}: {known}")
 
 
-def read_labels(texts: list[str]) -> list[Any]:
-    """The labels of a form: the field repeated, or once as a JSON list or separated by commas."""
+def read_labels(texts: list[str], most: int) -> list[Any]:
+    """The labels of a form, at most `most`: the field repeated, or once as a JSON list or separated by commas."""
     if len(texts) != 1:
         return list(texts)
+    Allowance(texts=most, need=f"{most} labels").check(texts[0].encode())
     if not texts[0].lstrip().startswith("["):
         return [part.strip() for part in texts[0].split(",")]
     try:

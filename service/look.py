@@ -120,7 +120,8 @@ async def _one(request: Request) -> tuple[Opened, Pixels, Size | None, int]:
     watch.mark("read")
     query = request.scope["query_string"]
     ask = await dispatch.call(
-        lambda: read_ask(body, visit.sent, query, settings), len(body) * PARSE_S_PER_BYTE, "parse", watch)
+        lambda: read_ask(body, visit.sent, query, settings, state.allowance), len(body) * PARSE_S_PER_BYTE, "parse",
+        watch)
     opened = (await plan_for(state, ask.model, ask.runtime, visit)).opened
     spec = opened.card.input
     original = None

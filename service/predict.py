@@ -55,7 +55,8 @@ async def answer(
     body = await read_body(receive)
     watch.mark("read")
     ask = await dispatch.call(
-        lambda: read_ask(body, visit.sent, query, settings), len(body) * PARSE_S_PER_BYTE, "parse", watch
+        lambda: read_ask(body, visit.sent, query, settings, state.allowance),
+        len(body) * PARSE_S_PER_BYTE, "parse", watch,
     )
     plan = None
     if state.book.routes:  # then the name may stand for more than a model

@@ -138,6 +138,10 @@ class Shelf:
         self._leaving = [each for each in self._leaving if each() is not None]
         return len(self._leaving)
 
+    def shapes(self) -> set[tuple[int, int, int]]:
+        """What the models take: height, width, channels."""
+        return {entry.card.input.shape for entry in self._entries.values() if entry.card is not None}
+
     def give_up(self, reason: str) -> None:
         """Loading has ended without anything to serve."""
         self.reason, self.loaded = reason, True

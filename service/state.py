@@ -10,6 +10,7 @@ from typing import Self
 
 from starlette.requests import Request
 
+from service.allowance import Allowance
 from service.answer import Face
 from service.dispatch import Dispatch
 from service.images import rehearse
@@ -20,7 +21,7 @@ from service.problems import Problem
 from service.routebook import RouteBook
 from service.routing import Shadows, front
 from service.settings import Settings
-from service.shelf import Shelf
+from service.shelf import STILL_LOADING, Shelf
 from service.splits import Split, find_splits
 
 logger = logging.getLogger("weighbridge")
@@ -57,6 +58,12 @@ class State:
                     Shadows(shelf, metrics), Desk(settings))
         state.keeper.changed = state.let_go
         return state
+
+    def allowance(self) -> Allowance:
+        """What a JSON body may hold: as many images as may be sent, of the largest shape that is served."""
+        if not self.shelf.loaded:  # the largest may be still to come
+            raise Problem("not-ready", STILL_LOADING, retry_after_s=1)
+        return Allowance.of(self.settings.max_images, self.shelf.shapes())
 
     def let_go(self) -> None:
         """Forget what is remembered of models that left the shelf, so that their memory can go."""

@@ -50,7 +50,8 @@ async def infer(request: Request) -> Response:
     headers = request.headers
     ask = await state.dispatch.call(
         lambda: read_infer(
-            inflate(body, headers.get("content-encoding"), settings.max_body_bytes), headers.get(LENGTH_HEADER)
+            inflate(body, headers.get("content-encoding"), settings.max_body_bytes), headers.get(LENGTH_HEADER),
+            state.allowance(),
         ),
         effort.LONG_S if "content-encoding" in headers else len(body) * PARSE_S_PER_BYTE, "parse", watch,
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
+from service.allowance import Allowance
 from service.card import InputSpec
 from service.fields import parse_json, shorten
 from service.oip.messages import InferAnswer, InferRequest, InputTensor, OutputTensor, RequestedOutput
@@ -78,8 +79,8 @@ def inflate(body: bytes, encoding: str | None, limit: int) -> bytes:
     return plain
 
 
-def read_infer(body: bytes, header_length: str | None) -> InferAsk:
-    """Take a body apart. Nothing is decoded yet."""
+def read_infer(body: bytes, header_length: str | None, allowance: Allowance) -> InferAsk:
+    """Take a body apart. Nothing is decoded yet. `allowance` is what its JSON may hold."""
     head = len(body)
     if header_length is not None:
         digits = header_length.isascii() and header_length.isdigit() and len(header_length) <= MOST_DIGITS
@@ -87,7 +88,7 @@ def read_infer(body: bytes, header_length: str | None) -> InferAsk:
             raise Problem("bad-value", f"it is {shorten(header_length)}, the body has {len(body)} bytes",
                           field=LENGTH_HEADER, cure="send the length of the JSON part in bytes")
         head = int(header_length)
-    request = parse_json(body[:head], InferRequest)
+    request = parse_json(body[:head], InferRequest, allowance)
     _known(request.parameters, REQUEST_PARAMETERS, "parameters")
     if len(request.inputs) != 1:
         raise Problem("bad-value", f"there are {len(request.inputs)} inputs", field="inputs",
@@ -134,9 +135,10 @@ def read_files(ask: InferAsk) -> list[Any]:
         raise Problem("bad-value", f"{ENCODED} is {shorten(tensor.datatype)}", field="datatype", cure="send BYTES")
     if tensor.shape not in ([count], [count, 1]):
         raise Problem("wrong-shape", f"the tensor is {shorten(tensor.shape)}", field="shape", cure="send [n] or [n, 1]")
-    items = _split(ask.raw) if ask.raw is not None else _leaves(tensor.data or [])
+    items = _split(ask.raw, count) if ask.raw is not None else _leaves(tensor.data or [])
     if len(items) != count:
-        raise Problem("wrong-shape", f"there are {len(items)} elements, the shape says {count}", field="data",
+        found = f"more than {count}" if len(items) > count else f"{len(items)}"
+        raise Problem("wrong-shape", f"there are {found} elements, the shape says {count}", field="data",
                       cure="send one element for each image")
     if not all(isinstance(item, bytes | str) for item in items):
         raise Problem("bad-value", "an element is neither text nor bytes", field="data", cure="send base64 texts")
@@ -224,9 +226,10 @@ def _whole_bytes(leaves: list[Any]) -> bytes:
         raise Problem("bad-pixels", "a value is not from 0 to 255", field="data", limit=255, cure=RANGE_CURE) from None
 
 
-def _split(raw: bytes) -> list[Any]:
+def _split(raw: bytes, most: int) -> list[Any]:
+    """The elements, and of more than `most` one too many: empty ones are four bytes each."""
     items, place = [], 0
-    while place < len(raw):
+    while place < len(raw) and len(items) <= most:
         size = int.from_bytes(raw[place : place + 4], "little")
         place += 4 + size
         if place > len(raw):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.allowance import Allowance
 from service.ingress import quick_json, read_ask
 from service.problems import Problem
 from service.settings import Settings
@@ -45,7 +46,7 @@ def test_an_ordinary_request_goes_the_quick_way(pixels: list[list[int]], top_k: 
     (b"timeout=2", {b"request-timeout": b"2"}, 2), (b"", {}, None),
 ])
 def test_a_client_may_say_how_long_it_will_wait(query: bytes, headers: dict[bytes, bytes], seconds: Any) -> None:
-    assert read_ask(b'{"image":"x"}', {**JSON, **headers}, query, Settings()).timeout_s == seconds
+    assert read_ask(b'{"image":"x"}', {**JSON, **headers}, query, Settings(), Allowance).timeout_s == seconds
 
 
 @pytest.mark.parametrize(("query", "headers", "slug"), [
@@ -55,6 +56,6 @@ def test_a_client_may_say_how_long_it_will_wait(query: bytes, headers: dict[byte
 ])
 def test_a_wrong_timeout_or_resize_is_refused(query: bytes, headers: dict[bytes, bytes], slug: str) -> None:
     with pytest.raises(Problem) as caught:
-        read_ask(b'{"image":"x"}', {**JSON, **headers}, query, Settings())
+        read_ask(b'{"image":"x"}', {**JSON, **headers}, query, Settings(), Allowance)
 
     assert caught.value.slug == slug
