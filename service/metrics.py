@@ -64,6 +64,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("weighbridge_log_dropped_total", "Requests whose log line or trace was dropped, there being too many."),
     Family("weighbridge_worker_starts_total", "Workers that began to count; more than there are means some ended."),
     Family("weighbridge_resident_bytes", "Memory of the workers, once a second.", kind="sum"),
+    Family("weighbridge_body_bytes", "Bodies of requests that are held, above 64 KiB each.", kind="sum"),
     Family("weighbridge_workers", "Workers that live.", kind="sum"),
 )
 BY_NAME = {family.name: family for family in FAMILIES}
@@ -148,6 +149,7 @@ class Metrics(Collector):
         self.shadow_images = Series(counters, "weighbridge_shadow_images_total")
         self.log_dropped = Series(counters, "weighbridge_log_dropped_total")
         self.starts = Series(counters, "weighbridge_worker_starts_total")
+        self.bodies = Series(counters, "weighbridge_body_bytes")
         self.memory = Series(counters, "weighbridge_resident_bytes")
         self._answered: dict[tuple[str, str, int], tuple[int, int]] = {}
         self._staged: dict[tuple[str, str], tuple[int, int]] = {}
@@ -188,6 +190,7 @@ class Metrics(Collector):
     def started(self) -> None:
         """This worker counts from now on."""
         self.starts.inc()
+        self.bodies.labels().set(0)  # none yet, which is not the same as not known
 
     def beat(self, waiting: dict[tuple[str, str], int]) -> None:
         """What changes without anybody counting: requests that wait by (model, runtime), and memory."""

@@ -3,7 +3,8 @@
     Observed   request id, Server-Timing and the security headers on every answer; metrics, log, traces after it
     Enveloped  whatever goes wrong below becomes problem JSON; nothing escapes, nothing hangs
     Guarded    only who holds an API key gets further, where keys are wanted (keys.py)
-    Limited    a body that is announced or turns out too large, or too slow, is refused without being kept
+    Limited    a body that is announced or turns out too large, or too slow, is refused without being kept, and so is
+               one for which the others leave no room (bodies.py)
     Short      the one address that must be quick is found without asking every route
 """
 
@@ -21,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.afterwards import Afterwards
+from service.bodies import Bodies
 from service.metrics import Metrics
 from service.oip.errors import oip_error, speaks_oip
 from service.predict import BatchError
@@ -144,8 +146,9 @@ class Enveloped:
 class Limited:
     """Counts the bytes of the body as they come, whatever Content-Length says, and the seconds they take."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, bodies: Bodies) -> None:
         self.app = app
+        self.bodies = bodies
         self.max_bytes = settings.max_body_bytes
         self.timeout_s = settings.timeout_s
 
@@ -156,9 +159,12 @@ class Limited:
             return
         visit: Visit = scope[KEY]
         announced = visit.sent.get(b"content-length")
-        if announced is not None and announced.isdigit() and int(announced) > self.max_bytes:
-            visit.unread = True
-            raise self._too_large(f"{int(announced)} bytes were announced")
+        if announced is not None and announced.isdigit():
+            visit.unread = True  # until it is known to be wanted
+            if int(announced) > self.max_bytes:
+                raise self._too_large(f"{int(announced)} bytes were announced")
+            self.bodies.expect(int(announced))
+            visit.unread = False
         seen = 0
         complete = late = False
         alarm: asyncio.TimerHandle | None = None
@@ -185,13 +191,16 @@ class Limited:
                     raise Problem("read-timeout", f"the body did not arrive within {self.timeout_s:g} s",
                                   limit=self.timeout_s, cure="send it faster, or in smaller requests") from None
                 raise
-            seen += len(message.get("body", b""))
+            more = len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if complete:
                 alarm.cancel()
-            if seen > self.max_bytes:
-                visit.unread = not complete
+            visit.unread = not complete  # should the next line or the one after it refuse the rest
+            if seen + more > self.max_bytes:
                 raise self._too_large(f"more than {self.max_bytes} bytes came")
+            self.bodies.take(seen, more)
+            seen += more
+            visit.unread = False
             return message
 
         try:
@@ -199,6 +208,7 @@ class Limited:
         finally:
             if alarm is not None:
                 alarm.cancel()
+            self.bodies.let_go(seen)
 
     def _too_large(self, detail: str) -> Problem:
         return Problem("body-too-large", f"{detail}, the limit is {self.max_bytes}", limit=self.max_bytes,

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from service.afterwards import afterwards
 from service.board import leaderboard
+from service.bodies import Bodies
 from service.browse import OPEN, docs, index, openapi, page
 from service.catalogue import model, models, picture, splits
 from service.evaluate import evaluate
@@ -91,7 +92,7 @@ def build(settings: Settings) -> Starlette:
             Middleware(Observed, metrics=counters, after=after),
             Middleware(Enveloped, metrics=counters),
             Middleware(Guarded, settings=settings, keyring=keyring, pages=OPEN),
-            Middleware(Limited, settings=settings),
+            Middleware(Limited, settings=settings, bodies=Bodies(settings.bodies_bytes, counters.bodies)),
             Middleware(Short, route=PREDICT),
         ],
         exception_handlers={HTTPException: unrouted},

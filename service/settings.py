@@ -18,6 +18,7 @@ from service.cpu import usable_cores
 from service.runtimes import RUNTIMES
 
 PREFIX = "WEIGHBRIDGE_"
+BODIES = 4  # of the largest size that a worker takes in at once, unless it is told otherwise
 BUNDLED_MODELS = Path(__file__).parent.parent / "models"
 
 Resize = Literal["fit", "exact"]
@@ -146,6 +147,11 @@ class Settings:
         metadata=_row(_number(0.1, 3600), "seconds to read a request (else 408), and to wait for a result (else 504)"),
     )
     max_body_bytes: int = field(default=32 * 2**20, metadata=_row(_whole(1024, 2**32), "largest request body"))
+    max_bodies_bytes: int | None = field(
+        default=None,
+        metadata=_row(_whole(1024, 2**40), "bodies that one worker holds at once, together; beyond it 503; never less "
+                                           "than one", "4 × `WEIGHBRIDGE_MAX_BODY_BYTES`"),
+    )
     max_images: int = field(default=256, metadata=_row(_whole(1, 100_000), "images in one /predict"))
     max_pixels: int = field(
         default=25_000_000,
@@ -220,6 +226,11 @@ class Settings:
             for entry in fields(cls)
             if environ.get(variable := PREFIX + entry.name.upper())
         })
+
+    @property
+    def bodies_bytes(self) -> int:
+        """What `max_bodies_bytes` comes to: room for one body of the largest size at least."""
+        return max(self.max_bodies_bytes or BODIES * self.max_body_bytes, self.max_body_bytes)
 
     def environ(self) -> dict[str, str]:
         """The variables that `read` would make these settings from, for another process."""

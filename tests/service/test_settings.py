@@ -37,6 +37,12 @@ def test_values_are_read_with_their_types() -> None:
     assert (settings.resize, settings.device) == ("exact", "auto")
 
 
+def test_there_is_always_room_for_one_body_of_the_largest_size() -> None:
+    assert Settings().bodies_bytes == 4 * Settings().max_body_bytes
+    assert Settings(max_body_bytes=10**6, max_bodies_bytes=2000).bodies_bytes == 10**6
+    assert Settings(max_bodies_bytes=10**9).bodies_bytes == 10**9
+
+
 @pytest.mark.parametrize("settings", [
     Settings(),
     Settings(models=(Path("/a"), Path("/b")), access_log=True, jobs=Path("/j"), job_share=0.25, routes=Path("/r.json")),
