@@ -11,17 +11,23 @@ hands requests straight to the application and leaves BentoML the process's star
 from __future__ import annotations
 
 import gc
+import os
+import threading
 from typing import Any
 
 import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.door import share
 from service.protocol import install
 from service.routes import build
 from service.settings import Settings
 from service.supervisor import supervise
+
+# What a worker has after its last answer, to write its log and let its job go. A thread that is at an image, or opens a
+# model, cannot be stopped, and Python would wait for it: whoever asked for an end would have to kill.
+LAST_S = 5.0
 
 supervise()
 settings = Settings.read()
@@ -43,7 +49,18 @@ class Direct(Service[Any]):  # type: ignore[misc]
                 # every request for 40 to 70 ms; what is loaded later, models above all, can still be collected.
                 gc.collect()
                 gc.freeze()
-            await (shell if scope["type"] == "lifespan" else app)(scope, receive, send)
+
+                async def told() -> Message:
+                    message = await receive()
+                    if message["type"] == "lifespan.shutdown":
+                        last = threading.Timer(LAST_S, os._exit, (0,))
+                        last.daemon = True
+                        last.start()
+                    return message
+
+                await shell(scope, told, send)
+            else:
+                await app(scope, receive, send)
 
         return serve
 

@@ -5,8 +5,9 @@ A model that is quick and gains nothing from company runs on the event loop, wit
 a thread gets free it takes what waits by then, as far as a larger batch was measured to be quicker. Nothing waits for
 company while a thread is idle, unless `max_wait_ms` says so. Threads go to the lane that has had the least of them.
 
-A request that was given up, or whose deadline has passed, leaves its lane and never reaches the model. A batch that
-fails is run again one request at a time, so that only the guilty one fails.
+A request that was given up, or whose deadline has passed, leaves its lane and never reaches the model; what a thread
+does for it already ends with the image, or the call of the model, that it is at. A batch that fails is run again one
+request at a time, so that only the guilty one fails.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from service.cpu import usable_cores
+from service.gone import NEVER, Stopped, left, unless_left
 from service.lanes import Job, Lane, Late
 from service.problems import Problem
 from service.settings import Settings
@@ -37,6 +39,7 @@ T = TypeVar("T")
 Batch = tuple[Lane, list[Job], int]  # the int: images per call
 SWITCH_S = 0.0005
 ALONE_S = 0.02  # a worker with one core to itself gains nothing from threads, up to what may hold up its event loop
+CLOSE_S = 1.0  # that threads have to end, once nobody waits for what they do
 WATCH_AFTER_S = 0.05  # most answers are ready before it is worth asking whether the client is still there
 
 
@@ -164,8 +167,7 @@ class Dispatch:
 
         async def gone() -> None:
             assert receive is not None
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await left(receive)
             lane.drop(job)
             if not job.future.done():
                 job.future.set_exception(ClientDisconnect())
@@ -270,37 +272,53 @@ class Dispatch:
                 return
             del task, lane, batch, found  # an idle thread must not keep a model that left
 
-    async def call(self, work: Callable[[], T], expected_s: float, stage: str, watch: Stopwatch) -> T:
+    async def call(
+        self,
+        work: Callable[[threading.Event], T],
+        expected_s: float,
+        stage: str,
+        watch: Stopwatch,
+        *,
+        deadline_ns: int | None = None,
+        receive: Receive | None = None,
+    ) -> T:
         """Run `work`; its time goes to `stage`, the wait for a thread and for the event loop to "queue".
 
-        Problem "overloaded" when too much waits already, "answer-timeout" when the result takes too long. A thread
-        cannot be stopped, so late work still ends, but nothing waits for it.
+        Problem "overloaded" when too much waits already, "answer-timeout" when the result takes too long, or longer
+        than to the deadline (of perf_counter_ns). With `receive`, a client that leaves meanwhile ends the wait with
+        ClientDisconnect. The event that work is given says that nothing waits for it any more.
         """
+        now = time.perf_counter_ns()
+        if deadline_ns is not None and now >= deadline_ns:
+            raise self._late(deadline_ns, watch)
         if expected_s <= self._inline_s:
-            result = work()
+            result = work(NEVER)
             watch.mark(stage)
             return result
         if self.waiting >= self._max_waiting:
             raise self._overloaded(None)
-        begun: list[int] = []
+        stop, begun = threading.Event(), list[int]()
+        left_s = self._timeout_s if deadline_ns is None else (deadline_ns - now) / 1e9
 
         def timed() -> tuple[T, int]:
             begun.append(time.perf_counter_ns())
-            return work(), time.perf_counter_ns()
+            return work(stop), time.perf_counter_ns()
 
         self.waiting += 1
         try:
-            async with asyncio.timeout(self._timeout_s):
-                result, ended = await asyncio.get_running_loop().run_in_executor(self._pool, timed)
+            async with asyncio.timeout(left_s):
+                wanted = asyncio.get_running_loop().run_in_executor(self._pool, timed)
+                result, ended = await (wanted if receive is None else unless_left(wanted, receive, WATCH_AFTER_S))
         except BaseException as error:
             if begun:
                 watch.mark("queue", begun[0])
             watch.mark(stage if begun else "queue")  # else the time would go to whoever marks next
             if isinstance(error, TimeoutError):
-                raise self._late(watch.started + int(self._timeout_s * 1e9), watch) from None
+                raise self._late(deadline_ns or watch.started + int(self._timeout_s * 1e9), watch) from None
             raise
         finally:
             self.waiting -= 1
+            stop.set()
         self._mean_s += 0.1 * ((ended - begun[0]) / 1e9 - self._mean_s)
         watch.mark("queue", begun[0])
         watch.mark(stage, ended)
@@ -308,12 +326,14 @@ class Dispatch:
         return result
 
     def close(self) -> None:
-        """Let running work end and drop what has not started."""
+        """Let running work end, for CLOSE_S at most, and drop what has not started. Blocks."""
         for _ in self._runners:
             self._batches.put(None)
-        for runner in self._runners:
-            runner.join()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        closing = threading.Thread(target=self._pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+        closing.start()
+        ends = time.monotonic() + CLOSE_S
+        for thread in (*self._runners, closing):
+            thread.join(max(0.0, ends - time.monotonic()))
 
     def _late(self, deadline_ns: int, watch: Stopwatch) -> Problem:
         limit_s = round((deadline_ns - watch.started) / 1e9, 3)
@@ -349,11 +369,21 @@ def _learn(lane: Lane, count: int, part: int, seconds: float) -> None:
         lane.called(min(part, count - first))
 
 
-def _in_parts(opened: Opened, images: NDArray[np.uint8], part: int) -> NDArray[np.float32]:
-    """Probabilities (n, classes) in calls of `part` images, the last one perhaps of fewer."""
+def _in_parts(
+    opened: Opened, images: NDArray[np.uint8], part: int, batch: Sequence[Job] = ()
+) -> NDArray[np.float32]:
+    """Probabilities (n, classes) in calls of `part` images, the last one perhaps of fewer.
+
+    Stopped between two calls when there are jobs and nobody wants any of them.
+    """
     if part >= len(images):
         return opened.run(images)
-    return np.concatenate([opened.run(images[first : first + part]) for first in range(0, len(images), part)])
+    found = []
+    for first in range(0, len(images), part):
+        if batch and all(job.future.done() for job in batch):
+            raise Stopped
+        found.append(opened.run(images[first : first + part]))
+    return np.concatenate(found)
 
 
 def _run(lane: Lane, batch: list[Job], part: int) -> tuple[list[Any], int, int]:
@@ -364,7 +394,7 @@ def _run(lane: Lane, batch: list[Job], part: int) -> tuple[list[Any], int, int]:
     try:
         counts = [job.count for job in batch]
         images = batch[0].images if len(batch) == 1 else np.concatenate([job.images for job in batch])
-        found = _in_parts(lane.opened, images, part)
+        found = _in_parts(lane.opened, images, part, batch)
         if len(found) != sum(counts):
             raise ValueError(f"{sum(counts)} images gave {len(found)} rows")
         results: list[Any] = [found] if len(batch) == 1 else np.split(found, np.cumsum(counts[:-1]))

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import QueryParams
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from service.fields import checked, merge, parse_json, read_query, read_whole, shorten, texts_of
 from service.forms import parse_form
+from service.gone import unless_left
 from service.ingress import IMAGE_FIELDS, SPARE_PARTS, check_count
 from service.jobs.runner import fingerprint
 from service.jobs.store import Contender, Plan
@@ -70,7 +71,8 @@ async def evaluate(request: Request) -> Response:
     try:
         work = _work(body, request, query, state, visit.watch, stop)
         began = time.perf_counter()
-        answer = await _unless_gone(request, asyncio.get_running_loop().run_in_executor(state.evaluations, work))
+        wanted = asyncio.get_running_loop().run_in_executor(state.evaluations, work)
+        answer = await unless_left(wanted, request.receive)
         state.evaluation_s = time.perf_counter() - began
     finally:
         stop.set()
@@ -134,7 +136,7 @@ def _answer(
         count = min(split.card.count, what.limit or split.card.count)
     if wants_job or (wants_job is None and count > settings.evaluate_at_once):
         return _submit(what, opened, source, paths, count, state)
-    materials = [_material(asked, what, each, source, state) for each in opened]
+    materials = [_material(asked, what, each, source, state, stop) for each in opened]
     watch.mark("decode")
     answer = run_trials(opened, materials, batch_size=what.batch_size, stop=stop)
     watch.mark("infer")
@@ -142,12 +144,12 @@ def _answer(
 
 
 def _material(
-    asked: Asked, what: EvaluateRequest, opened: Opened, source: Source | None, state: State
+    asked: Asked, what: EvaluateRequest, opened: Opened, source: Source | None, state: State, stop: threading.Event
 ) -> Arrays | Uploaded:
     if source is not None:
         return Uploaded(source, opened.card, state.settings, what.limit)
     if asked.images is not None and asked.labels is not None:
-        return from_form(asked.images, asked.labels, opened.card, state.settings)
+        return from_form(asked.images, asked.labels, opened.card, state.settings, stop)
     return from_split(what.split, what.limit, opened.card, state.splits, state.settings)
 
 
@@ -237,25 +239,6 @@ def _read_switch(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise Problem("bad-value", f"job is {shorten(text)}", field="job", cure="send true or false")
     return text.lower() == "true"
-
-
-async def _unless_gone(request: Request, job: asyncio.Future[Answered]) -> Answered:
-    """The job's result, or ClientDisconnect as soon as nobody waits for it."""
-    gone = asyncio.create_task(_gone(request))
-    waiting: set[asyncio.Future[Any]] = {job, gone}
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if job.done():
-            return job.result()
-        job.cancel()
-        raise ClientDisconnect
-    finally:
-        gone.cancel()
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _busy(state: State) -> Problem:

@@ -40,6 +40,7 @@ OTHERS: dict[bytes, str] = {b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF", 
 RUN_LENGTHS = (1, 2)            # a BMP's compression as Pillow unpacks it in Python, pixel by pixel
 OLD_HEADER = b"\x0c\0\0\0"      # of a BMP that knows no compression
 MOST_SCANS = 64                 # of a JPEG: each goes over all its pixels, and a few bytes are enough for one
+TOGETHER = 20                   # times the most pixels of one image: what all of a request may have
 MODES = {1: "L", 3: "RGB"}
 
 
@@ -51,6 +52,22 @@ class Decoded:
     original: tuple[int, int] | None
 
 
+class Budget:
+    """Pixels that the encoded images of one request may still have, together."""
+
+    __slots__ = ("left", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = self.left = limit
+
+    def spend(self, pixels: int) -> None:
+        """Take them, whatever will become of the image; Problem where that is more than there are."""
+        if pixels > self.left:
+            raise Problem("image-too-large", f"with {pixels} pixels more the request has over {self.limit}",
+                          limit=self.limit, cure="send the images in several requests, or scale them down before")
+        self.left -= pixels
+
+
 def rehearse() -> None:
     """Decode one small image of each format, so that no client pays for what the codecs load on first use."""
     spec = InputSpec(height=2, width=2, channels=3)
@@ -60,13 +77,17 @@ def rehearse() -> None:
         decode(buffer.getvalue(), spec, max_pixels=16, resize="fit")
 
 
-def decode(data: bytes, spec: InputSpec, *, max_pixels: int, resize: Resize) -> Decoded:
+def decode(
+    data: bytes, spec: InputSpec, *, max_pixels: int, resize: Resize, budget: Budget | None = None
+) -> Decoded:
     """Decode one image file to the shape of `spec`; raises Problem, never anything else, whatever the bytes are."""
     kind = sniff(data)
     _check_kind(data, kind)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             _check_size(image.size, spec, max_pixels, resize)
+            if budget is not None:
+                budget.spend(image.width * image.height)
             upright = _upright(image)
             if upright.mode == "L" and spec.channels == 1 and upright.size == (spec.width, spec.height) and (
                 "transparency" not in upright.info

@@ -28,7 +28,7 @@ from service.allowance import FREE, Allowance
 from service.card import InputSpec
 from service.fields import PLAIN, merge, parse_json, read_query, read_whole, shorten, texts_of
 from service.forms import parse_form
-from service.images import Decoded
+from service.images import Budget, Decoded
 from service.pixels import from_lists
 from service.problems import Problem
 from service.settings import Resize, Settings
@@ -137,7 +137,8 @@ def _timeout_s(query: Mapping[str, str], headers: Mapping[bytes, bytes], setting
 
 
 def to_pixels(
-    item: Any, spec: InputSpec, settings: Settings, resize: Resize, *, no_booleans: bool = False
+    item: Any, spec: InputSpec, settings: Settings, resize: Resize, *, no_booleans: bool = False,
+    budget: Budget | None = None,
 ) -> Decoded:
     """One item of an Ask as the pixels a model takes; Problem when this item cannot be used."""
     if isinstance(item, list):
@@ -146,7 +147,7 @@ def to_pixels(
     if not isinstance(data, bytes | bytearray):
         raise Problem("bad-value", f"an image cannot be {shorten(item)}",
                       cure="send nested lists of pixels, a base64 string, or a data: URL")
-    return images.decode(bytes(data), spec, max_pixels=settings.max_pixels, resize=resize)
+    return images.decode(bytes(data), spec, max_pixels=settings.max_pixels, resize=resize, budget=budget)
 
 
 def expected_s(items: Sequence[Any], size: int) -> float:

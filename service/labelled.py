@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from service.allowance import Allowance
 from service.card import InputSpec, ModelCard
 from service.fields import shorten
+from service.gone import NEVER
 from service.ingress import check_count, to_pixels
 from service.predict import stack
 from service.problems import Problem
@@ -147,14 +149,16 @@ def _mismatch(split: Split, card: ModelCard) -> str | None:
     return None
 
 
-def from_form(items: list[bytes], labels: list[Any], card: ModelCard, settings: Settings) -> Arrays:
+def from_form(
+    items: list[bytes], labels: list[Any], card: ModelCard, settings: Settings, stop: threading.Event = NEVER
+) -> Arrays:
     """Encoded images and one label each. All must be usable: a score over the readable ones would mislead."""
     check_count(len(items), settings.max_evaluate_images)
     if len(labels) != len(items):
         raise Problem("bad-labels", f"{len(labels)} labels for {len(items)} images", field="labels",
                       cure="send one label per image, in the same order")
     truth = [index_of(label, f"labels.{place}", card) for place, label in enumerate(labels)]
-    images, _ = stack(items, card.input, settings, all_or_nothing=True)
+    images, _ = stack(items, card.input, settings, all_or_nothing=True, stop=stop)
     return Arrays(images, np.array(truth, dtype=np.int64), SplitUsed(name="uploaded"))
 
 

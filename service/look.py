@@ -120,24 +120,25 @@ async def _one(request: Request) -> tuple[Opened, Pixels, Size | None, int]:
     watch.mark("read")
     query = request.scope["query_string"]
     ask = await dispatch.call(
-        lambda: read_ask(body, visit.sent, query, settings, state.allowance), len(body) * PARSE_S_PER_BYTE, "parse",
+        lambda _: read_ask(body, visit.sent, query, settings, state.allowance), len(body) * PARSE_S_PER_BYTE, "parse",
         watch)
     opened = (await plan_for(state, ask.model, ask.runtime, visit)).opened
     spec = opened.card.input
     original = None
+    deadline_ns = watch.started + int((ask.timeout_s or settings.timeout_s) * 1e9)
     if ask.raw is not None:
         images = from_bytes(ask.raw, spec)
         watch.mark("decode")
     else:
         _only_one(len(ask.items))
         images, outcomes = await dispatch.call(
-            decoder(ask, spec, settings), expected_s(ask.items, len(body)), "decode", watch)
+            decoder(ask, spec, settings), expected_s(ask.items, len(body)), "decode", watch,
+            deadline_ns=deadline_ns, receive=request.receive)
         first = outcomes[0]
         if isinstance(first, Decoded) and first.original is not None:
             original = Size(width=first.original[0], height=first.original[1])
     _only_one(len(images))
-    timeout_s = ask.timeout_s or settings.timeout_s
-    return opened, images[0], original, watch.started + int(timeout_s * 1e9)
+    return opened, images[0], original, deadline_ns
 
 
 def _only_one(count: int) -> None:

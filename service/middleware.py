@@ -116,6 +116,13 @@ class Enveloped:
         except BatchError as failed:
             problem = failed.problems[0]
             errors = [each.document() for each in failed.problems] if len(failed.problems) > 1 else None
+        except asyncio.CancelledError:
+            # uvicorn does so to what has no answer by the end of --timeout-graceful-shutdown. Nobody awaits this task,
+            # and what it leaves unsaid would be said for it: 500, in plain text.
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
+            problem = Problem("ending", "the server ends, and the answer was not ready in time",
+                              cure="send it again: to another server, or when this one is back", retry_after_s=1)
         except Exception:
             logger.exception("request %s failed", visit.id)
             problem = Problem("internal-error", "the request could not be answered", cure=f"report request {visit.id}")

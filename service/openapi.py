@@ -29,6 +29,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
 )
 ALWAYS = (
     "unauthorized", "bad-request", "head-too-large", "read-timeout", "body-too-large", "internal-error", "overloaded",
+    "ending",
 )
 TAKING_IMAGES = (
     "bad-json", "bad-multipart", "bad-value", "contradiction", "unknown-model", "unknown-runtime",

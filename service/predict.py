@@ -6,6 +6,7 @@ as much as a small model.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from service.answer import Face, Outcome
 from service.card import InputSpec
-from service.images import Decoded
+from service.gone import NEVER, Stopped
+from service.images import TOGETHER, Budget, Decoded
 from service.ingress import Ask, check_count, expected_s, read_ask, read_body, to_pixels
 from service.pixels import from_bytes
 from service.problems import Problem, at
@@ -55,7 +57,7 @@ async def answer(
     body = await read_body(receive)
     watch.mark("read")
     ask = await dispatch.call(
-        lambda: read_ask(body, visit.sent, query, settings, state.allowance),
+        lambda _: read_ask(body, visit.sent, query, settings, state.allowance),
         len(body) * PARSE_S_PER_BYTE, "parse", watch,
     )
     plan = None
@@ -66,13 +68,14 @@ async def answer(
         entry = state.shelf.find(ask.model)
         known = entry.opened.get(ask.runtime or settings.runtime)
         if known is None:  # first use of another runtime: loads and checks it
-            known = await dispatch.call(lambda: state.shelf.open(entry, ask.runtime), 60.0, "queue", watch)
+            known = await dispatch.call(lambda _: state.shelf.open(entry, ask.runtime), 60.0, "queue", watch)
         opened = known
     face = state.faces.get(id(opened))
     if face is None or face.opened is not opened:
         face = _remember(state, opened)
     visit.model, visit.runtime = face.model, face.runtime
     top_k = check_top_k(ask.top_k, face)
+    deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
 
     if ask.raw is not None:
         images = from_bytes(ask.raw, opened.card.input)
@@ -81,10 +84,10 @@ async def answer(
         watch.mark("decode")
     else:
         images, outcomes = await dispatch.call(
-            decoder(ask, opened.card.input, settings), expected_s(ask.items, len(body)), "decode", watch
+            decoder(ask, opened.card.input, settings), expected_s(ask.items, len(body)), "decode", watch,
+            deadline_ns=deadline_ns, receive=receive,
         )
     visit.images = len(images)
-    deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
     if plan is None or plan.route is None:
         probabilities = await dispatch.infer(opened, images, watch, deadline_ns=deadline_ns, receive=receive)
         told = face.body(probabilities, outcomes, top_k)
@@ -124,21 +127,28 @@ class BatchError(Exception):
         self.problems = problems
 
 
-def decoder(ask: Ask, spec: InputSpec, settings: Settings) -> Callable[[], tuple[NDArray[np.uint8], list[Outcome]]]:
+def decoder(
+    ask: Ask, spec: InputSpec, settings: Settings
+) -> Callable[[threading.Event], tuple[NDArray[np.uint8], list[Outcome]]]:
     """Work that gives the usable images (n, height, width, channels), and what became of each item of the request."""
-    return lambda: stack(ask.items, spec, settings, resize=ask.resize, no_booleans=ask.no_booleans)
+    return lambda stop: stack(ask.items, spec, settings, resize=ask.resize, no_booleans=ask.no_booleans, stop=stop)
 
 
 def stack(
     items: Sequence[Any], spec: InputSpec, settings: Settings, *, resize: Resize | None = None,
-    no_booleans: bool = False, all_or_nothing: bool = False,
+    no_booleans: bool = False, all_or_nothing: bool = False, stop: threading.Event = NEVER,
 ) -> tuple[NDArray[np.uint8], list[Outcome]]:
     """The usable ones of at least one item as (n, height, width, channels), and what became of each.
 
-    BatchError when there is no usable one; with `all_or_nothing`, when there is an unusable one.
+    BatchError when there is no usable one; with `all_or_nothing`, when there is an unusable one. Stopped between two
+    images when `stop` is set.
     """
-    policy = resize or settings.resize
-    outcomes = [_attempt(item, place, spec, settings, policy, no_booleans) for place, item in enumerate(items)]
+    policy, budget = resize or settings.resize, Budget(TOGETHER * settings.max_pixels)
+    outcomes: list[Outcome] = []
+    for place, item in enumerate(items):
+        if stop.is_set():
+            raise Stopped
+        outcomes.append(_attempt(item, place, spec, settings, policy, no_booleans, budget))
     good = [outcome.pixels for outcome in outcomes if isinstance(outcome, Decoded)]
     if not good or (all_or_nothing and len(good) < len(outcomes)):
         raise BatchError([outcome for outcome in outcomes if isinstance(outcome, Problem)])
@@ -146,9 +156,9 @@ def stack(
 
 
 def _attempt(
-    item: Any, place: int, spec: InputSpec, settings: Settings, resize: Resize, no_booleans: bool
+    item: Any, place: int, spec: InputSpec, settings: Settings, resize: Resize, no_booleans: bool, budget: Budget
 ) -> Outcome:
     try:
-        return to_pixels(item, spec, settings, resize, no_booleans=no_booleans)
+        return to_pixels(item, spec, settings, resize, no_booleans=no_booleans, budget=budget)
     except Problem as problem:
         return at(problem, f"images.{place}")

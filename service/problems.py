@@ -59,6 +59,7 @@ PROBLEMS: dict[str, Kind] = {
     "bad-labels": Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The labels do not fit the images or the model"),
     "internal-error": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed; this is our mistake"),
     "not-ready": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The model is not ready"),
+    "ending": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The server is ending"),
     "overloaded": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The server has more work than it can take"),
     "answer-timeout": Kind(HTTPStatus.GATEWAY_TIMEOUT, "The answer was not ready in time"),
 }

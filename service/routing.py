@@ -222,7 +222,7 @@ def _member(shelf: Shelf, route: str, wanted: str) -> Entry:
 async def _open(state: State, entry: Entry, runtime: str | None, visit: Visit) -> Opened:
     opened = entry.opened.get(runtime or state.settings.runtime)
     if opened is None:  # first use of another runtime: loads and checks it
-        opened = await state.dispatch.call(lambda: state.shelf.open(entry, runtime), 60.0, "queue", visit.watch)
+        opened = await state.dispatch.call(lambda _: state.shelf.open(entry, runtime), 60.0, "queue", visit.watch)
     return opened
 
 

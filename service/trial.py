@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.calibration import Filled, expected_error
 from service.cells import cells_of, thumbnail
 from service.comparing import compare
+from service.gone import Stopped
 from service.labelled import Material
 from service.scoring import Averages, Tally
 from service.shelf import Opened
@@ -31,10 +32,6 @@ from service.wire import (
 
 MISTAKES = 12
 Probabilities = NDArray[np.float32]
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: nobody wants the answer any more
-    """The trial was told to stop."""
 
 
 def run_trials(

@@ -22,7 +22,8 @@ START_S = 60
 class Process:
     """A running `bentoml serve`; `stop` ends it as Ctrl-C does and gives its exit code."""
 
-    def __init__(self, models: Path, home: Path, *, python: str | Path = sys.executable, **environment: str) -> None:
+    def __init__(self, models: Path, home: Path, *options: str, python: str | Path = sys.executable,
+                 **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -32,7 +33,8 @@ class Process:
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("WEIGHBRIDGE_", "BENTOML_"))}
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
-                [str(python), "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", str(port)],
+                [str(python), "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", str(port),
+                 *options],
                 cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 env={**keep, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true",
                      "WEIGHBRIDGE_MODELS": str(models), "WEIGHBRIDGE_JOBS": str(home / "jobs"), **environment},

@@ -5,6 +5,7 @@ There is no answer per image in this protocol, so one image that cannot be used 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -49,7 +50,7 @@ async def infer(request: Request) -> Response:
     watch.mark("read")
     headers = request.headers
     ask = await state.dispatch.call(
-        lambda: read_infer(
+        lambda _: read_infer(
             inflate(body, headers.get("content-encoding"), settings.max_body_bytes), headers.get(LENGTH_HEADER),
             state.allowance(),
         ),
@@ -58,12 +59,13 @@ async def infer(request: Request) -> Response:
     plan = await plan_for(state, wanted, ask.runtime, visit)
     outputs = check_outputs(ask, plan)
     check_count(ask.count, settings.max_images)
-    images = await state.dispatch.call(
-        _decoder(ask, plan.opened.card.input, settings), _decode_s(ask), "decode", watch
-    )
-    visit.images = len(images)
     timeout_s = None if ask.timeout_s is None else min(ask.timeout_s, settings.timeout_s)
     deadline_ns = None if timeout_s is None else watch.started + int(timeout_s * 1e9)
+    images = await state.dispatch.call(
+        _decoder(ask, plan.opened.card.input, settings), _decode_s(ask), "decode", watch,
+        deadline_ns=deadline_ns, receive=request.receive,
+    )
+    visit.images = len(images)
     answered = await classify(state, plan, images, visit, deadline_ns=deadline_ns, receive=request.receive)
 
     content, more = write_answer(
@@ -105,13 +107,13 @@ def output_names(plan: Plan) -> list[str]:
     return [PROBABILITIES, MODEL] if plan.large else [PROBABILITIES]
 
 
-def _decoder(ask: InferAsk, spec: InputSpec, settings: Settings) -> Callable[[], NDArray[np.uint8]]:
-    def work() -> NDArray[np.uint8]:
+def _decoder(ask: InferAsk, spec: InputSpec, settings: Settings) -> Callable[[threading.Event], NDArray[np.uint8]]:
+    def work(stop: threading.Event) -> NDArray[np.uint8]:
         if ask.tensor.name == IMAGE:
             return read_pixels(ask, spec)
         if ask.tensor.name == ENCODED:
             try:
-                return stack(read_files(ask), spec, settings, all_or_nothing=True)[0]
+                return stack(read_files(ask), spec, settings, all_or_nothing=True, stop=stop)[0]
             except BatchError as failed:
                 first = failed.problems[0]
                 raise at(first, (first.field or "").replace("images", ENCODED)) from None

@@ -45,7 +45,9 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     messages.InferAnswer, messages.OipError, messages.ServerMetadata, messages.Live, messages.Ready,
     messages.ModelMetadata, messages.ModelConfig, messages.Stats, Index,
 )
-ALWAYS = ("bad-request", "read-timeout", "body-too-large", "internal-error", "overloaded", "answer-timeout")
+ALWAYS = (
+    "bad-request", "read-timeout", "body-too-large", "internal-error", "overloaded", "ending", "answer-timeout",
+)
 FINDING = ("unknown-model", "not-ready", "runtime-unavailable")
 INFERRING = (
     *FINDING, "bad-json", "bad-value", "contradiction", "unknown-runtime", "unsupported-media-type",

@@ -234,7 +234,7 @@ def test_work_that_is_given_up_keeps_the_time_it_took() -> None:
 
     async def call(dispatch: Dispatch, watch: Stopwatch) -> None:
         with pytest.raises(Problem):
-            await dispatch.call(lambda: opened.wait(10), 1.0, "decode", watch)
+            await dispatch.call(lambda _: opened.wait(10), 1.0, "decode", watch)
 
     async def work(dispatch: Dispatch) -> list[Stopwatch]:
         watches = [Stopwatch(), Stopwatch()]
@@ -246,6 +246,63 @@ def test_work_that_is_given_up_keeps_the_time_it_took() -> None:
 
     assert "decode" in spent(ran)
     assert spent(waited) == {"queue"}
+
+
+@pytest.mark.parametrize("why", ["late", "left", "cancelled"])
+def test_work_on_a_thread_hears_that_nobody_wants_it_any_more(why: str) -> None:
+    heard = threading.Event()
+
+    def busy(stop: threading.Event) -> None:
+        if stop.wait(10):
+            heard.set()
+
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def work(dispatch: Dispatch) -> str:
+        deadline_ns = time.perf_counter_ns() + 20_000_000 if why == "late" else None
+        task = asyncio.create_task(dispatch.call(
+            busy, 1.0, "decode", Stopwatch(), deadline_ns=deadline_ns, receive=gone if why == "left" else None))
+        await asyncio.sleep(0.05)
+        if why == "cancelled":
+            task.cancel()
+        await asyncio.wait([task])
+        await asyncio.to_thread(heard.wait, 10)
+        return "cancelled" if task.cancelled() else type(task.exception()).__name__
+
+    assert with_dispatch(work) == {"late": "Problem", "left": "ClientDisconnect", "cancelled": "cancelled"}[why]
+    assert heard.is_set()
+
+
+def test_a_request_that_is_cut_ends_with_the_call_it_is_at_when_it_is_given_up() -> None:
+    gate = Gate()
+
+    async def work(dispatch: Dispatch) -> None:
+        opened = model(before=gate)
+        dispatch.lane(opened).curve.image_s[4:6] = [2.0, 1.0]  # 16 images are known to be slower than two calls of 8
+        dispatch.lane(opened).curve.image_s[1:4] = [1.0, 1.0, 0.1]
+        task = asyncio.create_task(dispatch.infer(opened, images(*range(16)), Stopwatch()))
+        await asyncio.to_thread(gate.reached.wait, 10)
+        task.cancel()
+        await asyncio.wait([task])
+        gate.opened.set()
+
+    with_dispatch(work, concurrency=1)
+
+    assert gate.calls == [list(range(8))]
+
+
+def test_an_end_does_not_wait_for_a_thread_that_cannot_be_stopped() -> None:
+    stuck = threading.Event()
+
+    async def work(dispatch: Dispatch) -> None:
+        with pytest.raises(Problem):
+            await dispatch.call(lambda _: stuck.wait(60), 1.0, "decode", Stopwatch())
+
+    with_dispatch(work, timeout_s=0.1)
+
+    assert not stuck.is_set()
+    stuck.set()
 
 
 def test_a_client_that_leaves_while_it_waits_leaves_the_queue() -> None:

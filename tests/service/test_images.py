@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,8 +14,10 @@ from PIL import Image
 
 from service import images
 from service.card import InputSpec
+from service.gone import Stopped
+from service.predict import BatchError, stack
 from service.problems import Problem
-from service.settings import Resize
+from service.settings import Resize, Settings
 
 GREY = InputSpec(height=4, width=6, channels=1)
 RGB = InputSpec(height=4, width=6, channels=3)
@@ -167,3 +171,29 @@ def test_the_result_is_ready_for_the_runtime() -> None:
 
     assert pixels.flags["C_CONTIGUOUS"]
     assert pixels.dtype == np.uint8
+
+
+def test_the_images_of_a_request_share_what_they_may_have_in_pixels() -> None:
+    most = images.TOGETHER  # of the largest size that one may have
+    pixels, outcomes = stack([encoded(grey())] * (most + 2), GREY, Settings(max_pixels=16))
+
+    assert len(pixels) == most
+    assert [type(each) is Problem and each.slug for each in outcomes[most:]] == ["image-too-large"] * 2
+
+
+def test_an_image_that_cannot_be_decoded_has_cost_its_pixels_all_the_same() -> None:
+    broken = encoded(grey())[:50]
+
+    with pytest.raises(BatchError) as caught:
+        stack([broken] * (images.TOGETHER + 1), GREY, Settings(max_pixels=16))
+
+    slugs = [problem.slug for problem in caught.value.problems]
+    assert slugs == ["image-unreadable"] * images.TOGETHER + ["image-too-large"]
+
+
+def test_no_image_is_decoded_once_nobody_wants_the_result() -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(Stopped):
+        stack([encoded(grey())], GREY, Settings(), stop=stop)

@@ -9,11 +9,15 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
+from pictures import encoded
+from PIL import Image
 from process import START_S, Process
 
 RAW = {"Content-Type": "application/octet-stream"}
@@ -132,5 +136,30 @@ def test_an_end_under_load_breaks_no_answer_that_was_begun_and_takes_no_new_one(
         assert set(load.counts) <= {"right", "refused", "broken"}, load.counts
         # A server may close an idle connection at the very moment a client uses it again; no protocol can prevent that.
         assert load.counts["broken"] <= CLIENTS, load.broken
+    finally:
+        process.stop()
+
+
+def test_an_answer_that_is_not_ready_by_the_end_is_a_problem_and_holds_nothing_up(
+    models: Path, tmp_path: Path, problem_of: Callable[[httpx.Response, int, str], dict[str, Any]]
+) -> None:
+    process = Process(models, tmp_path, "--timeout-graceful-shutdown", "1", WEIGHBRIDGE_DEFAULT_MODEL="toy",
+                      WEIGHBRIDGE_MAX_PIXELS="1000000000")
+    slow = [("images", encoded(Image.new("L", (5000, 5000))))] * 256
+    answers: list[httpx.Response] = []
+    try:
+        process.wait_until_ready()
+        client = threading.Thread(
+            target=lambda: answers.append(httpx.post(f"{process.url}/predict", files=slow, timeout=60)))
+        client.start()
+        while not metric(process, "weighbridge_body_bytes"):
+            time.sleep(0.02)
+        process.popen.send_signal(signal.SIGTERM)
+        client.join()
+
+        problem_of(answers[0], 503, "ending")
+        assert answers[0].headers["retry-after"] == "1"
+        assert process.popen.wait(30) == 0
+        assert "Traceback" not in process.log.read_text()
     finally:
         process.stop()
