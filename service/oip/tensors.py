@@ -228,7 +228,8 @@ def _whole_bytes(leaves: list[Any]) -> bytes:
 
 def _split(raw: bytes, most: int) -> list[Any]:
     """The elements, and of more than `most` one too many: empty ones are four bytes each."""
-    items, place = [], 0
+    items: list[Any] = []
+    place = 0
     while place < len(raw) and len(items) <= most:
         size = int.from_bytes(raw[place : place + 4], "little")
         place += 4 + size
