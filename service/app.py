@@ -19,6 +19,7 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.descriptors import raise_limit
 from service.door import share
 from service.protocol import install
 from service.routes import build
@@ -29,6 +30,7 @@ from service.supervisor import supervise
 # model, cannot be stopped, and Python would wait for it: whoever asked for an end would have to kill.
 LAST_S = 5.0
 
+raise_limit()
 supervise()
 settings = Settings.read()
 app = build(settings)

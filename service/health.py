@@ -7,7 +7,6 @@ and are listed with the reason. A model is ready only after its golden vectors c
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
@@ -19,10 +18,10 @@ from service.problems import Problem
 from service.routing import front
 from service.shelf import STILL_LOADING, Shelf
 from service.state import State, state_of
+from service.trouble import Trouble
 from service.wire import ModelReadiness, Readiness
 
 BEAT_S = 1.0
-logger = logging.getLogger("weighbridge")
 
 
 async def livez(request: Request) -> Response:  # noqa: ARG001 - the signature of a route
@@ -47,12 +46,14 @@ async def metrics(request: Request) -> Response:
 async def beat(state: State) -> None:
     """Once a second, tell the metrics what changes without anybody counting, so that any worker's answer has it."""
     state.metrics.started()
+    trouble = Trouble("telling the metrics")
     while True:
         try:
             tell_ready(state.shelf, state.metrics)
             state.metrics.beat(state.dispatch.depth())
-        except Exception:
-            logger.exception("the metrics could not be told; they are again in %g s", BEAT_S)
+            trouble.over()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+            trouble.tell(error)
         await asyncio.sleep(BEAT_S)
 
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import logging
 import time
 from collections.abc import Callable
 
@@ -19,10 +18,10 @@ from service.problems import Problem
 from service.routebook import RouteBook
 from service.settings import Settings
 from service.shelf import STILL_LOADING, Shelf
+from service.trouble import Trouble
 
 POLL_S = 0.1
 DRAIN_S = 5.0  # an evaluation may hold a model for minutes; nobody waits for that
-logger = logging.getLogger("weighbridge")
 
 
 class Keeper:
@@ -49,7 +48,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Until cancelled."""
-        looked, leaving = time.monotonic(), False
+        looked, leaving, trouble = time.monotonic(), False, Trouble("looking at the models")
         while True:
             await asyncio.sleep(POLL_S)
             if not self._shelf.loaded:
@@ -59,8 +58,9 @@ class Keeper:
                 if watched or self.control.read().generation != self._applied:
                     await self._apply()
                     looked = time.monotonic()
-            except Exception:
-                logger.exception("looking at the models failed; trying again")
+                trouble.over()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+                trouble.tell(error)
             self.changed()
             if leaving and not self._shelf.leaving:
                 await asyncio.to_thread(_give_back)

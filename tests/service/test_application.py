@@ -19,6 +19,7 @@ import pytest
 from pictures import encoded, grey
 from toy import write_toy
 
+from service import browse
 from service.settings import Settings
 
 ClientOf = Callable[[Settings], Any]
@@ -103,6 +104,23 @@ def test_our_own_mistake_is_a_500_that_says_nothing_but_its_request_id(
 
     assert "NoneType" not in json.dumps(problem)
     assert problem["request_id"] in problem["cure"]
+
+
+def test_the_openapi_document_is_made_once_for_the_same_settings(
+    toy_models: Path, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Mock(wraps=browse.document)
+    monkeypatch.setattr(browse, "document", made)
+
+    async def run() -> list[httpx.Response]:
+        async with client_of(Settings(models=(toy_models,))) as client:
+            return [await client.get("/docs.json") for _ in range(3)]
+
+    answers = anyio.run(run)
+
+    assert made.call_count == 1
+    assert len({answer.content for answer in answers}) == 1
+    assert answers[0].json()["info"]["title"] == "Weighbridge"
 
 
 def test_a_server_is_live_and_not_ready_while_models_load(

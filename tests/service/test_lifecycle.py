@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -88,3 +90,17 @@ def test_the_bento_ships_the_group_that_serving_needs_and_no_torch() -> None:
 
     assert bento["python"]["packages"] == groups["serve"]
     assert not any("torch" in package for package in bento["python"]["packages"])
+
+
+def test_a_process_may_open_as_many_files_as_the_system_lets_it() -> None:
+    code = """
+import resource as r
+from service.descriptors import raise_limit
+r.setrlimit(r.RLIMIT_NOFILE, (100, 200))
+raise_limit()
+print(r.getrlimit(r.RLIMIT_NOFILE))
+"""
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+    assert told == "(200, 200)\n"
