@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import sys
 from typing import Any
 
 import bentoml
@@ -23,7 +24,7 @@ from service.descriptors import raise_limit
 from service.door import share
 from service.protocol import install
 from service.routes import build
-from service.settings import Settings
+from service.settings import SettingError, Settings
 from service.supervisor import supervise
 
 # What a worker has after its last answer, to write its log and let its job go. A thread that is at an image, or opens a
@@ -32,8 +33,11 @@ LAST_S = 5.0
 
 raise_limit()
 supervise()
-settings = Settings.read()
-app = build(settings)
+try:
+    settings = Settings.of_server()
+    app = build(settings)
+except SettingError as error:  # BentoML would print a page of its own code before the sentence
+    sys.exit(f"error: {error}")
 install(settings)
 share(settings.workers)
 

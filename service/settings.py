@@ -1,7 +1,8 @@
 """Every setting of the service: the only reader of the environment, read once, typed, with its range.
 
-A wrong value stops the start with one sentence that names the variable, the value and what is allowed. The table in
-the README is printed from here:
+A wrong value stops the start with one sentence that names the variable, the value and what is allowed, and so does a
+variable of ours that nobody reads: a slip of the pen must not start a server without its keys. The table in the README
+is printed from here:
 
     python -m service settings
 """
@@ -9,8 +10,10 @@ the README is printed from here:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -20,13 +23,23 @@ from service.runtimes import RUNTIMES
 PREFIX = "WEIGHBRIDGE_"
 BODIES = 4  # of the largest size that a worker takes in at once, unless it is told otherwise
 BUNDLED_MODELS = Path(__file__).parent.parent / "models"
+OTHERS = (  # who else reads variables of ours
+    "URL", "API_KEY",                    # the command line
+    "DATA", "CACHE", "RUNS",             # training
+    "IMAGE",                             # the Compose file
+    "CONTAINER_TEST", "TEST_COMPILERS",  # tests
+)
+NEVER_EMPTY = ("api_keys",)  # empty is what a secret that did not arrive looks like, and would leave the door open
+# Kubernetes and Docker tell every container of its neighbours: a Service of our name gives it WEIGHBRIDGE_SERVICE_HOST,
+# WEIGHBRIDGE_PORT_3000_TCP_ADDR and more.
+NEIGHBOUR = re.compile(r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)")
 
 Resize = Literal["fit", "exact"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
 class SettingError(ValueError):
-    """An environment variable holds a value that is not allowed; the message names all three."""
+    """An environment variable holds a value that is not allowed, or is none that anybody reads; the message says it."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +88,16 @@ def _paths(text: str) -> tuple[Path, ...]:
     return found
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text).expanduser()
+
+
 _SWITCH = _Kind(_switch, "true or false")
 _PATHS = _Kind(_paths, f"folders separated by {os.pathsep!r}")
-_FILE = _Kind(lambda text: Path(text).expanduser(), "a file")
-_FOLDER = _Kind(lambda text: Path(text).expanduser(), "a folder")
+_FILE = _Kind(_path, "a file")
+_FOLDER = _Kind(_path, "a folder")
 _NAME = _Kind(str, "a model name, or name@version")
 
 
@@ -220,11 +239,16 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Settings from `environ`; SettingError for the first value that is not allowed. Empty means unset."""
+        """Settings from `environ`; SettingError for the first value that is not allowed, or variable that is unknown.
+
+        Empty means unset, but for NEVER_EMPTY.
+        """
+        _refuse_unknown(environ)
         return cls(**{
             entry.name: _parse(variable, environ[variable], entry.metadata["kind"])
             for entry in fields(cls)
             if environ.get(variable := PREFIX + entry.name.upper())
+            or (entry.name in NEVER_EMPTY and variable in environ)
         })
 
     @property
@@ -232,12 +256,32 @@ class Settings:
         """What `max_bodies_bytes` comes to: room for one body of the largest size at least."""
         return max(self.max_bodies_bytes or BODIES * self.max_body_bytes, self.max_body_bytes)
 
+    @classmethod
+    def of_server(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """`read`, for who opens a port. A client's key where the file of keys is missing is a slip, and refused."""
+        found = cls.read(environ)
+        if found.api_keys is None and environ.get(PREFIX + "API_KEY"):
+            raise SettingError(f"{PREFIX}API_KEY is what a client sends, and without {PREFIX}API_KEYS this server "
+                               "would answer everybody; set that one, or unset this one")
+        return found
+
     def environ(self) -> dict[str, str]:
         """The variables that `read` would make these settings from, for another process."""
         return {
             PREFIX + entry.name.upper(): _text(value)
             for entry in fields(self) if (value := getattr(self, entry.name)) not in (None, "")
         }
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = [*(entry.name.upper() for entry in fields(Settings)), *OTHERS]
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or not environ[variable] or name in known or NEIGHBOUR.fullmatch(name):
+            continue
+        near = get_close_matches(name, known, n=1)
+        cure = f"did you mean {PREFIX}{near[0]}?" if near else "`python -m service settings` lists them"
+        raise SettingError(f"{variable} is no setting; {cure}")
 
 
 def _text(value: Any) -> str:

@@ -54,11 +54,17 @@ def test_two_workers_answer_and_count_together(models: Path, tmp_path: Path) -> 
         process.stop()
 
 
-def test_a_wrong_setting_stops_the_start_with_one_clear_sentence(models: Path, tmp_path: Path) -> None:
-    process = Process(models, tmp_path, WEIGHBRIDGE_THREADS="many")
+@pytest.mark.parametrize(("variable", "value", "said"), [
+    ("WEIGHBRIDGE_DEVICE", "tpu", "WEIGHBRIDGE_DEVICE='tpu' is not allowed; it must be one of auto, cpu, cuda"),
+    ("WEIGHBRIDGE_WORKER", "8", "WEIGHBRIDGE_WORKER is no setting; did you mean WEIGHBRIDGE_WORKERS?"),
+])
+def test_a_wrong_setting_stops_the_start_with_one_clear_sentence(
+    models: Path, tmp_path: Path, variable: str, value: str, said: str
+) -> None:
+    process = Process(models, tmp_path, **{variable: value})
 
-    assert process.popen.wait(30) != 0
-    assert "WEIGHBRIDGE_THREADS='many' is not allowed; it must be a whole number from 1" in process.log.read_text()
+    assert process.popen.wait(60) == 1
+    assert process.log.read_text() == f"error: {said}\n"
 
 
 def test_a_server_that_will_not_be_ready_says_so_in_its_log_and_lists_its_models_all_the_same(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.runtimes import RUNTIMES
-from service.settings import BUNDLED_MODELS, Settings, table
+from service.settings import BUNDLED_MODELS, OTHERS, SettingError, Settings, table
 
 
 def test_nothing_set_means_the_bundled_models_and_safe_limits() -> None:
@@ -61,6 +62,8 @@ def test_another_process_can_be_given_the_same_settings(settings: Settings) -> N
         ("WEIGHBRIDGE_RUNTIME", "abacus", f"one of {', '.join(RUNTIMES)}"),
         ("WEIGHBRIDGE_ACCESS_LOG", "maybe", "true or false"),
         ("WEIGHBRIDGE_MODELS", os.pathsep, f"folders separated by {os.pathsep!r}"),
+        ("WEIGHBRIDGE_API_KEYS", "", "a file"),
+        ("WEIGHBRIDGE_API_KEYS", " ", "a file"),
     ],
 )
 def test_a_wrong_value_names_variable_value_and_what_is_allowed(variable: str, value: str, allowed: str) -> None:
@@ -68,6 +71,51 @@ def test_a_wrong_value_names_variable_value_and_what_is_allowed(variable: str, v
         Settings.read({variable: value})
 
     assert str(caught.value) == f"{variable}={value!r} is not allowed; it must be {allowed}"
+
+
+@pytest.mark.parametrize(("variable", "cure"), [
+    ("WEIGHBRIDGE_WORKER", "did you mean WEIGHBRIDGE_WORKERS?"),
+    ("WEIGHBRIDGE_APIKEYS", "did you mean WEIGHBRIDGE_API_KEYS?"),
+    ("WEIGHBRIDGE_TIMEOUT", "did you mean WEIGHBRIDGE_TIMEOUT_S?"),
+    ("WEIGHBRIDGE_XYZZY", "`python -m service settings` lists them"),
+])
+def test_a_variable_of_ours_that_nobody_reads_is_refused_with_the_nearest_name(variable: str, cure: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.read({variable: "8"})
+
+    assert str(caught.value) == f"{variable} is no setting; {cure}"
+    assert Settings.read({variable: ""}) == Settings()
+
+
+def test_what_other_commands_and_neighbouring_containers_are_told_is_left_alone() -> None:
+    ours = {f"WEIGHBRIDGE_{name}": "x" for name in OTHERS}
+    neighbours = dict.fromkeys((  # what Kubernetes sets for Services called weighbridge and weighbridge-canary
+        "WEIGHBRIDGE_SERVICE_HOST", "WEIGHBRIDGE_SERVICE_PORT", "WEIGHBRIDGE_SERVICE_PORT_HTTP", "WEIGHBRIDGE_PORT",
+        "WEIGHBRIDGE_PORT_3000_TCP", "WEIGHBRIDGE_PORT_3000_TCP_PROTO", "WEIGHBRIDGE_PORT_3000_TCP_PORT",
+        "WEIGHBRIDGE_PORT_3000_TCP_ADDR", "WEIGHBRIDGE_CANARY_SERVICE_HOST", "WEIGHBRIDGE_CANARY_PORT_80_TCP_ADDR",
+    ), "10.0.0.1")
+
+    assert Settings.read({**ours, **neighbours, "UNWEIGHBRIDGE_X": "y"}) == Settings()
+
+
+def test_a_server_that_was_told_a_clients_key_and_no_file_of_keys_does_not_start_open() -> None:
+    with pytest.raises(SettingError, match="WEIGHBRIDGE_API_KEY is what a client sends"):
+        Settings.of_server({"WEIGHBRIDGE_API_KEY": "wb_secret"})
+
+    both = Settings.of_server({"WEIGHBRIDGE_API_KEY": "wb_secret", "WEIGHBRIDGE_API_KEYS": "/keys"})
+    assert both.api_keys == Path("/keys")
+
+
+def test_every_variable_that_the_repository_names_is_known() -> None:
+    root = Path(__file__).parent.parent.parent
+    files = [root / "Makefile", root / "README.md"] + [
+        path for folder in ("service", "training", "export", "benchmarks", "deploy", "docs")
+        for path in (root / folder).rglob("*") if path.suffix in (".py", ".md", ".yaml", ".yml", ".js", ".conf", ".j2")
+    ]
+    named = {name for path in files for name in re.findall(r"WEIGHBRIDGE_([A-Z0-9_]*[A-Z0-9])\b", path.read_text())}
+    examples = {"SERVICE_HOST", "PORT_3000_TCP_ADDR"}
+
+    assert named - examples <= {entry.name.upper() for entry in fields(Settings)} | set(OTHERS)
 
 
 def test_the_table_has_a_row_for_every_setting() -> None:
