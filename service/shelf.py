@@ -7,7 +7,8 @@ at once. Knows nothing of HTTP.
 
 `refresh` brings the shelf in line with folders that changed while it serves. A changed version is opened and checked
 aside, and takes its place only when it is ready; what is refused changes nothing but `reason`. A version that leaves is
-not found any more, while requests that found it before go on with it: its session ends with the last of them.
+not found any more, while requests that found it before go on with it: its session ends with the last of them. A root
+that had models and has none at all is taken for a disk that is away, which is no order to unload.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +40,7 @@ UNLOADED = "it was unloaded through the API"
 State = Literal["loading", "ready", "failed", "unloaded"]
 Print = tuple[object, ...]
 Unwanted = Callable[[str, int], bool]  # by name and version
+Folders = dict[Path, list[Path]]       # the version folders of each root, in the order of the roots
 logger = logging.getLogger("weighbridge")
 
 
@@ -89,6 +92,7 @@ class Shelf:
         self._default: str | None = settings.default_model or None
         self._writing = threading.Lock()
         self._leaving: list[weakref.ref[Opened]] = []
+        self._away: set[Path] = set()  # roots that had models
 
     def __iter__(self) -> Iterator[Entry]:
         """Entries by name, oldest version first."""
@@ -98,7 +102,8 @@ class Shelf:
     def load(self, unwanted: Unwanted = lambda *_: False) -> None:
         """Find, verify, open and check every version with the default runtime, but those that are `unwanted`."""
         with self._writing:
-            self._put({(entry.name, entry.version): entry for entry in _discover(self.settings.models)})
+            folders = _folders(self.settings.models)
+            self._put({(entry.name, entry.version): entry for entry in _discover(folders)})
             for entry in self:
                 if unwanted(entry.name, entry.version):
                     entry.reason, entry.state = UNLOADED, "unloaded"
@@ -106,6 +111,9 @@ class Shelf:
                     self._try(entry)
             self._look_for_nothing()
             self.loaded = True
+            for root in folders:
+                if not folders[root]:
+                    logger.warning("no model under %s%s", root, "" if root.is_dir() else ", which does not exist")
 
     def refresh(
         self, unwanted: Unwanted = lambda *_: False, force: Collection[str] = ()
@@ -115,9 +123,13 @@ class Shelf:
         `force` holds names and `name@version`.
         """
         with self._writing:
-            found = {(entry.name, entry.version): entry for entry in _discover(self.settings.models)}
+            folders = _folders(self.settings.models)
+            found = {(entry.name, entry.version): entry for entry in _discover(folders)}
+            self._look_for_roots(folders)
             for key, entry in found.items():
                 now = self._entries.get(key)
+                if now is not None and _root(now) in self._away:
+                    continue  # the same version under another root is no replacement
                 if unwanted(entry.name, entry.version):
                     self._set_aside(now or entry)
                 elif now is None or now.state == "unloaded":
@@ -126,8 +138,7 @@ class Shelf:
                 elif now.print != entry.print or _named(entry, force):
                     self._replace(now, entry)
             for key, entry in list(self._entries.items()):
-                # A root that cannot be read, as when a disk is away for a moment, is no order to unload.
-                if key not in found and entry.folder.parent.parent.is_dir():
+                if key not in found and _root(entry) not in self._away:
                     self._publish(None, key)
                     logger.info("model %s is gone", entry.id)
             self._look_for_nothing()
@@ -179,7 +190,7 @@ class Shelf:
 
     def has(self, name: str) -> bool:
         """Whether there is a folder for `name` or `name@version`, on the shelf or new under the roots."""
-        return any(_named(entry, (name,)) for entry in (*self, *_discover(self.settings.models)))
+        return any(_named(entry, (name,)) for entry in (*self, *_discover(_folders(self.settings.models))))
 
     def open(self, entry: Entry, runtime: str | None) -> Opened:
         """The checked graph of a ready entry on `runtime` (None: the default one). Opens it on first use: may block."""
@@ -241,6 +252,14 @@ class Shelf:
             return
         now.print = entry.print  # so that it is tried again only after the next change
         now.reason = f"its folder holds a version that was refused, so the one before goes on: {entry.reason}"
+
+    def _look_for_roots(self, folders: Folders) -> None:
+        away = {root for root in {_root(entry) for entry in self} if not folders.get(root)}
+        for root in away - self._away:
+            logger.error("the model root %s is away: it had models and has none; they are served on", root)
+        for root in self._away - away:
+            logger.info("the model root %s is back", root)
+        self._away = away
 
     def _look_for_nothing(self) -> None:
         self.reason = None
@@ -309,14 +328,26 @@ def check_golden(folder: Path, card: ModelCard, run: Runtime) -> None:
             )
 
 
-def _discover(roots: Sequence[Path]) -> Iterator[Entry]:
+def _folders(roots: Sequence[Path]) -> Folders:
+    return {root: sorted(filter(_is_version, root.glob("*/*/"))) for root in roots}
+
+
+def _is_version(folder: Path) -> bool:
+    name = folder.parent.name
+    return is_version_folder(folder) and name != SPLITS_FOLDER and not name.startswith(".")
+
+
+def _discover(folders: Folders) -> Iterator[Entry]:
     seen: set[tuple[str, int]] = set()
-    for root in roots:
-        for folder in sorted(root.glob("*/*/")):
-            key = folder.parent.name, int(folder.name) if is_version_folder(folder) else 0
-            if key[1] and key[0] != SPLITS_FOLDER and not key[0].startswith(".") and key not in seen:
-                seen.add(key)
-                yield Entry(folder, *key, print=_print(folder))
+    for folder in chain.from_iterable(folders.values()):
+        key = folder.parent.name, int(folder.name)
+        if key not in seen:
+            seen.add(key)
+            yield Entry(folder, *key, print=_print(folder))
+
+
+def _root(entry: Entry) -> Path:
+    return entry.folder.parent.parent
 
 
 def _print(folder: Path) -> Print:

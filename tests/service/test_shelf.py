@@ -122,6 +122,41 @@ def test_the_first_root_that_has_a_version_wins(tmp_path: Path) -> None:
     assert entry.folder == first
 
 
+def test_a_root_that_has_no_model_left_unloads_none_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = write_toy(tmp_path / "a"), write_toy(tmp_path / "b")
+    write_toy(tmp_path / "a", version=2)
+    shelf = shelf_of(tmp_path / "a", tmp_path / "b")
+
+    (tmp_path / "a").rename(tmp_path / "aside")
+    (tmp_path / "a").mkdir()  # where a disk was mounted
+    shelf.refresh()
+    shelf.refresh()
+    assert [(entry.id, entry.state, entry.folder) for entry in shelf] == [
+        ("toy@1", "ready", one), ("toy@2", "ready", tmp_path / "a" / "toy" / "2")
+    ]
+    assert caplog.text.count(f"the model root {tmp_path / 'a'} is away") == 1
+
+    (tmp_path / "a").rmdir()
+    (tmp_path / "aside").rename(tmp_path / "a")
+    (tmp_path / "a" / "toy" / "2").rename(tmp_path / "elsewhere")
+    shelf.refresh()
+    assert [entry.folder for entry in shelf] == [one]
+    assert other.is_dir()
+
+
+def test_a_root_without_a_model_is_named_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_toy(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+
+    shelf_of(tmp_path / "a", tmp_path / "b", tmp_path / "c")
+
+    assert f"no model under {tmp_path / 'b'}\n" in caplog.text
+    assert f"no model under {tmp_path / 'c'}, which does not exist" in caplog.text
+    assert f"no model under {tmp_path / 'a'}" not in caplog.text
+
+
 def test_folders_that_are_no_models_are_left_alone(tmp_path: Path) -> None:
     write_toy(tmp_path)
     for other in ("splits/1", "toy/drafts", "toy/01", ".hidden/1"):
