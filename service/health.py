@@ -1,7 +1,8 @@
 """/livez, /readyz and /metrics, which say what is true and not what is hoped.
 
-Live: the event loop answers. Ready: loading has ended and the default model is ready; other models may have failed,
-and are listed with the reason. A model is ready only after its golden vectors came out right on this machine.
+Live: the event loop answers. Ready: loading has ended, the default model is ready and the routes are known; other
+models may have failed, and are listed with the reason. A model is ready only after its golden vectors came out right
+on this machine.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from service.metrics import Metrics
 from service.problems import Problem
 from service.routing import front
-from service.shelf import STILL_LOADING, Shelf
+from service.shelf import STILL_LOADING
 from service.state import State, state_of
 from service.trouble import Trouble
 from service.wire import ModelReadiness, Readiness
@@ -39,7 +39,7 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus text."""
     state = state_of(request)
-    tell_ready(state.shelf, state.metrics)
+    tell_ready(state)
     return Response(await run_in_threadpool(state.metrics.text), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -49,7 +49,7 @@ async def beat(state: State) -> None:
     trouble = Trouble("telling the metrics")
     while True:
         try:
-            tell_ready(state.shelf, state.metrics)
+            tell_ready(state)
             state.metrics.beat(state.dispatch.depth())
             trouble.over()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
@@ -67,12 +67,16 @@ def readiness(state: State) -> Readiness:
         front(shelf, book, None)
     except Problem as problem:
         return Readiness(ready=False, reason=problem.detail, models=models, routes=book.problem)
+    if not book.known:  # a default of `name@version` is answered, other names are not
+        return Readiness(ready=False, reason=book.problem, models=models, routes=book.problem)
     return Readiness(ready=True, models=models, routes=book.problem)
 
 
-def tell_ready(shelf: Shelf, metrics: Metrics) -> None:
-    """Bring `weighbridge_model_ready` of this worker up to date; a version that went is 0."""
-    found = {entry.id: entry.state == "ready" for entry in shelf}
+def tell_ready(state: State) -> None:
+    """Bring `weighbridge_model_ready` and `weighbridge_routes_valid` of this worker up to date; a version that went
+    is 0."""
+    metrics, found = state.metrics, {entry.id: entry.state == "ready" for entry in state.shelf}
     metrics.seen |= found.keys()
     for model in metrics.seen:
         metrics.ready.labels(model).set(found.get(model, False))
+    metrics.routes_valid.labels().set(state.book.problem is None)

@@ -54,6 +54,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("weighbridge_queue_depth", "Requests waiting for a model, once a second.", ("model", "runtime"), "sum"),
     Family("weighbridge_model_ready", "1 where the model version passed its golden vectors, in every worker.",
            ("model",), "min"),
+    Family("weighbridge_routes_valid", "1 where the file of routes is in force as it is, or there is none, in every "
+           "worker.", kind="min"),
     Family("weighbridge_route_images_total", "Images that came through a route, by the model that answered.",
            ("route", "part", "model")),
     Family("weighbridge_route_seconds_total",
@@ -144,6 +146,7 @@ class Metrics(Collector):
         self.in_flight = Series(counters, "weighbridge_requests_in_flight")
         self.queued = Series(counters, "weighbridge_queue_depth")
         self.ready = Series(counters, "weighbridge_model_ready")
+        self.routes_valid = Series(counters, "weighbridge_routes_valid")
         self.route_images = Series(counters, "weighbridge_route_images_total")
         self.route_seconds = Series(counters, "weighbridge_route_seconds_total")
         self.shadow_images = Series(counters, "weighbridge_shadow_images_total")

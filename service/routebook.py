@@ -7,23 +7,28 @@
 
 JSON, or the same as TOML, by the file's suffix. It is WEIGHBRIDGE_ROUTES, else the first `routing.json` or
 `routing.toml` in a model root. Inside, names are always models and never routes, so a route may carry a model's name
-to pin it, and no route can lead in a circle. A file that cannot be used leaves the routes before it in force.
+to pin it, and no route can lead in a circle. A file that cannot be used leaves the routes before it in force. Where
+there were none, as at the start, any name may be one that it pins, so none is answered until the file can be read.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from service.card import Name
+from service.problems import Problem
 from service.settings import Settings
 
 FILES = ("routing.json", "routing.toml")
 Reference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]{0,8})?$")]
+logger = logging.getLogger("weighbridge")
 
 
 class _Strict(BaseModel):
@@ -71,23 +76,62 @@ class RouteError(ValueError):
     """The file of routes cannot be used; the message names it, the place and the reason."""
 
 
+class Unread(Mapping[str, Route]):
+    """Routes that nobody knows. Looking up a name is Problem "not-ready"; `name@version` can be no route."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+
+    def __getitem__(self, name: str) -> Route:
+        if "@" in name:
+            raise KeyError(name)
+        raise Problem("not-ready", f"the routes are not known, and one may pin {name}: {self.problem}", field="model",
+                      cure="ask for an exact name@version, or mend the file and reload")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return True  # "no routes" would let every name pass
+
+
 class RouteBook:
     """The routes in force. `problem` says why the file as it is now is not, where it is not."""
 
     def __init__(self, settings: Settings) -> None:
-        self.routes: dict[str, Route] = {}
+        self.routes: Mapping[str, Route] = {}
         self.problem: str | None = None
         self.path: Path | None = None
+        self.known = False  # whether a file was read, or there was none
         self._settings = settings
 
     def read(self) -> None:
         """Take over what the file says now; never raises."""
+        before = self.problem
         try:
-            self.path = find_file(self._settings)
-            self.routes = read_routes(self.path) if self.path else {}
-            self.problem = None
+            path = find_file(self._settings)
+            if path is None and self.path is not None and _away(self.path.parent):
+                raise RouteError(f"{self.path}: its folder is missing or empty")
+            self.routes = read_routes(path) if path else {}
+            self.path, self.problem, self.known = path, None, True
         except RouteError as error:
             self.problem = str(error)
+            if not self.known:
+                self.routes = Unread(self.problem)
+        if self.problem != before:  # not again at every look
+            if self.problem is None:
+                logger.info("the routes of %s are in force", self.path)
+            else:
+                logger.error("the file of routes cannot be used, and %s: %s", "the routes before it stay in force"
+                             if self.known else "no name is answered until it can", self.problem)
+
+
+def _away(folder: Path) -> bool:
+    """Whether a folder looks as if its disk were not mounted, which is no order to forget the routes in it."""
+    return not folder.is_dir() or not any(folder.iterdir())
 
 
 def find_file(settings: Settings) -> Path | None:

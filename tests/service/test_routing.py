@@ -197,6 +197,60 @@ def test_routes_are_read_again_with_a_reload_and_a_bad_file_changes_nothing(root
     run(client_of, Settings(models=(roots,), control=True), body)
 
 
+def test_a_worker_that_starts_with_a_bad_file_is_not_ready_and_answers_no_name_that_the_file_may_pin(
+    roots: Path, client_of: ClientOf, problem_of: ProblemOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    (roots / "routing.json").write_text('{"routes": {"toy": {"champion": "toy@1"},}}')
+
+    async def body(client: httpx.AsyncClient) -> None:
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert "routing.json: unreadable" in ready.json()["reason"]
+        told = problem_of(await client.post("/predict?model=toy", content=WHITE, headers=RAW), 503, "not-ready")
+        assert "routing.json: unreadable" in told["detail"]
+        assert (await client.get("/v2/models/toy/ready")).status_code == 400
+        assert (await client.get("/v2/health/ready")).status_code == 400
+        assert (await predict(client, "toy@2", WHITE))["version"] == 2
+        assert await routes(client) == {}
+        assert "weighbridge_routes_valid 0.0" in (await client.get("/metrics")).text
+
+        (roots / "routing.json").write_text('{"routes": {"toy": {"champion": "toy@1"}}}')
+        assert (await client.post("/models/reload")).json()["ready"]
+        assert (await predict(client, "toy", WHITE))["version"] == 1
+        assert "weighbridge_routes_valid 1.0" in (await client.get("/metrics")).text
+
+    run(client_of, Settings(models=(roots,), control=True), body)
+
+    assert caplog.text.count("no name is answered until it can") == 1
+
+
+def test_a_default_that_no_file_can_pin_does_not_make_a_worker_ready_whose_routes_are_not_known(
+    roots: Path, client_of: ClientOf
+) -> None:
+    (roots / "routing.json").write_text("{")
+
+    async def body(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/readyz")).status_code == 503
+
+    run(client_of, Settings(models=(roots,), default_model="toy@1"), body)
+
+
+def test_a_folder_that_is_away_takes_neither_its_models_nor_its_routes_along(
+    roots: Path, client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(client: httpx.AsyncClient) -> None:
+        for there in (roots.rename(roots.with_name("aside")), roots):
+            if there == roots:  # the place where a disk was mounted
+                roots.mkdir()
+            told = (await client.post("/models/reload")).json()
+            assert told["ready"]
+            assert "missing or empty" in told["routes"]
+            assert (await predict(client, "production", WHITE))["version"] == 1
+        assert caplog.text.count("is away") == 1
+
+    run(client_of, Settings(models=(roots,), control=True), body)
+
+
 @pytest.mark.parametrize(("text", "said"), [
     ("{", "unreadable"),
     ('{"routes": {"a": {}}}', "routes.a: Value error, a route has either a champion or a cascade"),
