@@ -4,28 +4,36 @@ Each worker has a memory-mapped file of 64-bit floats and a file of lines that s
 addition in memory, no lock and no system call; the kernel keeps what was counted even for a process that is killed.
 Whoever reads adds up the files of all workers. A worker holds a lock on its file as long as it lives, so that readers
 know whose gauges still count. Without a folder to share, everything stays in this process.
+
+A write to mapped memory for which the disk has no room ends the process, so room is taken before a number is given out.
+Where there is none left, a worker goes on by itself: no request ever fails because it cannot be counted.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import logging
 import mmap
 import os
 import threading
 import time
+from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 PREFIX = "weighbridge-"
-SLOTS = 2**20          # numbers in one worker; the file is sparse, so what is not used takes no space
+SLOTS = 2**20          # numbers in one worker: some 7,000 pairs of model version and runtime, years of new versions
+STEP = 2**13           # numbers that room is taken for at a time, 64 KB; six models need one step
 MANY_DEAD = 8          # files of ended workers that may lie around before a new one puts them into one
 Kind = Literal["counter", "sum", "min"]  # over workers: all that ever were; all that live; the least of those that live
 Labels = tuple[str, ...]
 Found = dict[tuple[str, Labels], list[float]]
+logger = logging.getLogger("weighbridge")
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,37 @@ class _Place:
     count: int
 
 
+class _Share:
+    """The two files of one worker, for others to read. OSError where there is no room for them."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._numbers = (folder / f"{PREFIX}{name}.values").open("x+b", buffering=0)
+        self._numbers.truncate(SLOTS * 8)  # addresses for all that may come; they take no space
+        self.values = memoryview(mmap.mmap(self._numbers.fileno(), SLOTS * 8)).cast("d")
+        self._room = 0
+        self._index = (folder / f"{PREFIX}{name}.index").open("xb", buffering=0)
+        fcntl.flock(self._index, fcntl.LOCK_EX)
+
+    def add(self, place: _Place) -> None:
+        """Take room for the numbers of `place`, then say whose they are: the whole line, or none of it."""
+        while place.start + place.count > self._room:
+            os.posix_fallocate(self._numbers.fileno(), self._room * 8, STEP * 8)
+            self._room += STEP
+        line, at = _line(place), self._index.tell()
+        if self._index.write(line) != len(line):
+            self._index.truncate(at)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self) -> None:
+        """Let go of the lock. The numbers stay where they are, for as long as `values` does."""
+        self._index.close()
+        self._numbers.close()
+
+
 @dataclass(eq=False)
 class Counters:
-    """The numbers of this process. `values[slot] += 1` counts; slots stay where they are for ever.
+    """The numbers of this process. `values[slot] += 1` counts; slots keep their number for ever, but look `values` up
+    each time: it is another where a worker had to go on by itself.
 
     Slots are added to by one thread; where several may, they share `lock`.
     """
@@ -50,7 +86,8 @@ class Counters:
     values: memoryview[float] = field(default_factory=lambda: memoryview(b"").cast("d"))
     lock: threading.Lock = field(default_factory=threading.Lock)
     _places: list[_Place] = field(default_factory=list)
-    _index: IO[str] | None = None
+    _share: _Share | None = None
+    _alone: bool = False  # there was a folder, and no room in it
     _next: int = 0
 
     def slots(self, name: str, labels: Labels, kind: Kind, count: int) -> int:
@@ -61,49 +98,79 @@ class Counters:
             if self._next + count > SLOTS:
                 raise OverflowError(f"more than {SLOTS} numbers are counted; labels must be bounded")
             place = _Place(name, labels, kind, self._next, count)
+            if self._share is not None:
+                try:
+                    self._share.add(place)
+                except OSError as error:
+                    self._leave(error)
             self._next += count
             self._places.append(place)
-            if self._index is not None:
-                self._index.write(json.dumps([name, labels, kind, place.start, count]) + "\n")
             return place.start
 
     def read(self) -> tuple[Found, int]:
         """All numbers of all workers by name and labels, and how many workers live."""
         found: Found = {}
-        if self.folder is None:
-            _add(found, self._places, self.values, alive=True)
-            return found, 1
         alive = 0
-        with _locked(self.folder, fcntl.LOCK_SH):
-            for index in sorted(self.folder.glob(f"{PREFIX}*.index")):
-                living = _is_locked(index)
-                alive += living
-                _add(found, *_read(index), alive=living)
+        if self.folder is None or self._alone:
+            _add(found, self._places, self.values, alive=True)
+            alive = 1
+        if self.folder is not None:
+            try:
+                alive += self._read_others(self.folder, found)
+            except OSError:
+                if not self._alone:
+                    raise
         return found, alive
 
     def close(self) -> None:
         """Stop counting as alive. What was counted stays."""
-        if self._index is not None:
-            self._index.close()
-            self._index = None
+        if self._share is not None:
+            self._share.close()
+            self._share = None
+
+    def _read_others(self, folder: Path, found: Found) -> int:
+        alive = 0
+        with _locked(folder, fcntl.LOCK_SH):
+            for index in sorted(folder.glob(f"{PREFIX}*.index")):
+                living = _is_locked(index)
+                alive += living
+                _add(found, *_read(index), alive=living)
+        return alive
 
     def _open(self) -> None:
         """Late, so that a process which only looks at the application makes no files."""
         if self.folder is None:
-            self.values = memoryview(mmap.mmap(-1, SLOTS * 8)).cast("d")
+            self.values = _private()
             return
-        with _locked(self.folder, fcntl.LOCK_EX):  # until the new file is locked, it looks like that of a dead worker
-            _put_together(self.folder)
-            index, self.values = _create(self.folder, f"{os.getpid()}-{time.time_ns()}")
-            fcntl.flock(index, fcntl.LOCK_EX)
-            self._index = index
+        try:
+            with _locked(self.folder, fcntl.LOCK_EX):  # until the new file is locked, it looks like a dead worker's
+                with suppress(OSError):  # the heap stays; whoever comes next tries again
+                    _put_together(self.folder)
+                self._share = _Share(self.folder, f"{os.getpid()}-{time.time_ns()}")
+                self.values = self._share.values
+        except OSError as error:
+            self._leave(error)
+
+    def _leave(self, error: OSError) -> None:
+        """Go on in memory of this process. What was shared is from now on that of a worker which has ended, so counters
+        begin at 0, and gauges stay."""
+        logger.error("no room to count in %s; from now on, only this worker's own answers to /metrics have what it "
+                     "counts: %s", self.folder, error)
+        before, self.values = self.values, _private()
+        for place in self._places:
+            if place.kind != "counter":
+                mine = slice(place.start, place.start + place.count)
+                self.values[mine] = before[mine]
+        self.close()
+        self._alone = True
 
 
-def _create(folder: Path, name: str, ending: str = ".index") -> tuple[IO[str], memoryview[float]]:
-    with (folder / f"{PREFIX}{name}.values").open("x+b") as file:
-        file.truncate(SLOTS * 8)
-        values = memoryview(mmap.mmap(file.fileno(), SLOTS * 8)).cast("d")
-    return (folder / f"{PREFIX}{name}{ending}").open("x", buffering=1), values  # whole lines are written at once
+def _private() -> memoryview[float]:
+    return memoryview(mmap.mmap(-1, SLOTS * 8)).cast("d")
+
+
+def _line(place: _Place) -> bytes:
+    return json.dumps([place.name, place.labels, place.kind, place.start, place.count]).encode() + b"\n"
 
 
 def _read(index: Path) -> tuple[list[_Place], memoryview[float]]:
@@ -140,19 +207,23 @@ def _put_together(folder: Path) -> None:
     found: Found = {}
     for index in dead:
         _add(found, *_read(index), alive=False)
-    name = f"0-{time.time_ns()}"
-    together, values = _create(folder, name, ".unfinished")
-    start = 0
-    with together:
-        for (family, labels), numbers in found.items():
-            for number, value in enumerate(numbers):
-                values[start + number] = value
-            together.write(json.dumps([family, labels, "counter", start, len(numbers)]) + "\n")
-            start += len(numbers)
+    name = folder / f"{PREFIX}0-{time.time_ns()}"
+    together, values = name.with_suffix(".unfinished"), name.with_suffix(".values")
+    lines, numbers = b"", array("d")
+    for (family, labels), counted in found.items():
+        lines += _line(_Place(family, labels, "counter", len(numbers), len(counted)))
+        numbers.extend(counted)
+    try:
+        values.write_bytes(numbers.tobytes())
+        together.write_bytes(lines)
+    except OSError:
+        together.unlink(missing_ok=True)
+        values.unlink(missing_ok=True)
+        raise
     for index in dead:
         index.unlink()
         index.with_suffix(".values").unlink()
-    (folder / f"{PREFIX}{name}.unfinished").rename(folder / f"{PREFIX}{name}.index")
+    together.rename(name.with_suffix(".index"))
 
 
 @contextmanager

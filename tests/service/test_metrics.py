@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from process import REPOSITORY
 
-from service.counters import MANY_DEAD, Counters
+from service.counters import MANY_DEAD, STEP, Counters
 from service.metrics import FAMILIES, MULTIPROCESS_DIR, Metrics
 from service.stopwatch import STAGES
 from service.visit import Visit
@@ -93,6 +94,49 @@ def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
 
     assert counters.read()[0] == {("requests", ()): [1]}
     counters.close()
+
+
+CROWDED = """
+import json, resource, sys
+from pathlib import Path
+from service.counters import STEP, Counters
+counters = Counters(Path(sys.argv[1]))
+counted = [counters.slots("requests", (), "counter", 1), counters.slots("waiting", (), "sum", 1)]
+counters.values[counted[0]] += 2
+counters.values[counted[1]] = 3
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
+for number in range(3 * STEP // 1000):
+    counted.append(counters.slots("more", (str(number),), "counter", 1000))
+    counters.values[counted[-1] + 999] += 1
+counters.values[counted[0]] += 5
+found, alive = counters.read()
+more = sum(numbers[-1] for (name, _), numbers in found.items() if name == "more")
+print(json.dumps([found["requests", ()], found["waiting", ()], more, alive]))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 200], ids=["for nothing", "for some lines"])
+def test_a_worker_without_room_on_the_disk_goes_on_by_itself_and_loses_no_count(tmp_path: Path, room: int) -> None:
+    done = subprocess.run([sys.executable, "-c", CROWDED, str(tmp_path), str(room)], cwd=REPOSITORY,
+                          capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[7], [3], 3 * STEP // 1000, 1]
+    assert done.stderr.count("no room to count in") == 1
+    assert Counters(tmp_path).read()[0]["requests", ()] == [2]  # what others can see of it
+
+
+def test_numbers_are_given_out_only_where_the_disk_has_room_for_them(tmp_path: Path) -> None:
+    script = f"mount -t tmpfs -o size=150k none {tmp_path} && exec {sys.executable} -c \"$0\" {tmp_path} 1000000000"
+    mounting = ["unshare", "--mount", "sh", "-c"]
+    if subprocess.run([*mounting, f"mount -t tmpfs none {tmp_path}"], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+
+    done = subprocess.run([*mounting, script, CROWDED], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[7], [3], 3 * STEP // 1000, 1]
+    assert done.stderr.count("No space left on device") == 1
 
 
 def test_an_application_that_is_only_looked_at_makes_no_files(
