@@ -15,6 +15,7 @@ import errno
 import fcntl
 import json
 import logging
+import math
 import mmap
 import os
 import threading
@@ -31,6 +32,7 @@ SLOTS = 2**20          # numbers in one worker: some 7,000 pairs of model versio
 STEP = 2**13           # numbers that room is taken for at a time, 64 KB; six models need one step
 MANY_DEAD = 8          # files of ended workers that may lie around before a new one puts them into one
 Kind = Literal["counter", "sum", "min"]  # over workers: all that ever were; all that live; the least of those that live
+UNTOLD = math.nan      # a "min" that a worker has nothing to say of any more, though its slot stays
 Labels = tuple[str, ...]
 Found = dict[tuple[str, Labels], list[float]]
 logger = logging.getLogger("weighbridge")
@@ -187,6 +189,8 @@ def _add(found: Found, places: list[_Place], values: memoryview[float], *, alive
         if place.kind != "counter" and not alive:
             continue
         mine = list(values[place.start : place.start + place.count])
+        if place.kind == "min" and math.isnan(mine[0]):
+            continue
         before = found.get((place.name, place.labels))
         if before is None:
             found[place.name, place.labels] = mine

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -70,6 +71,11 @@ def test_an_unloaded_model_is_gone_from_every_worker_and_comes_back(
 ) -> None:
     client.unload_model("wide")
     assert everywhere(two, "/v2/models/wide/ready") == {400}
+    deadline = time.monotonic() + 20
+    while 'weighbridge_model_ready{model="wide@1"}' in (told := httpx.get(f"{two.url}/metrics").text):
+        assert time.monotonic() < deadline  # every worker says so within a second
+        time.sleep(0.1)
+    assert 'weighbridge_model_ready{model="toy@1"} 1.0' in told
     assert client.get_model_repository_index()[-1] == {
         "name": "wide", "version": "1", "state": "UNAVAILABLE", "reason": "it was unloaded through the API",
     }
@@ -193,6 +199,30 @@ def test_a_watched_folder_is_followed_without_being_told(toy_models: Path, clien
                 await anyio.sleep(0.02)
 
     run(client_of, Settings(models=(toy_models,), watch_s=0.01), body)
+
+
+def test_readiness_is_told_of_versions_that_are_there_failed_ones_included_and_of_no_other(
+    toy_models: Path, client_of: ClientOf
+) -> None:
+    async def ready(client: httpx.AsyncClient) -> dict[str, str]:
+        text = (await client.get("/metrics")).text
+        return dict(re.findall(r'^weighbridge_model_ready\{model="(.*)"\} (\S+)$', text, re.MULTILINE))
+
+    async def body(client: httpx.AsyncClient) -> None:
+        folder = write_toy(toy_models, version=2)
+        (write_toy(toy_models, version=3) / "model.onnx").write_bytes(b"not a graph")
+        await client.post("/models/reload")
+        assert await ready(client) == {"toy@1": "1.0", "toy@2": "1.0", "toy@3": "0.0"}
+
+        shutil.rmtree(folder)
+        await client.post("/models/reload")
+        assert await ready(client) == {"toy@1": "1.0", "toy@3": "0.0"}
+
+        write_toy(toy_models, version=2)
+        await client.post("/models/reload")
+        assert (await ready(client))["toy@2"] == "1.0"
+
+    run(client_of, Settings(models=(toy_models,), control=True), body)
 
 
 def test_a_root_that_is_away_for_a_moment_unloads_nothing(toy_models: Path, client_of: ClientOf) -> None:
