@@ -172,14 +172,21 @@ class Metrics(Collector):
         total = sum(ns.values())
         values[seconds + bisect_left(NANOSECONDS, total)] += 1
         values[seconds + len(SECONDS) + 1] += total / 1e9
-        if visit.images and visit.status < REFUSED and visit.model is not None and visit.runtime is not None:
-            self._observe_stages(ns, visit.images, visit.model, visit.runtime)
+        if visit.images and visit.model is not None and visit.runtime is not None:
+            if visit.status < REFUSED:
+                self._observe_stages(ns, visit.images, visit.model, visit.runtime)
+            elif waited := ns["queue"] + (ns["encode"] if visit.status == LATE else 0):
+                # An autoscaler that adds up the time in the queue must see those who waited for nothing.
+                self._stages_of(visit.model, visit.runtime)[STAGES.index("queue")].observe(waited / 1e9)
+
+    def _stages_of(self, model: str, runtime: str) -> list[Cell]:
+        return [self.stages.labels(stage, model, runtime) for stage in STAGES]
 
     def _observe_stages(self, ns: dict[str, int], images: int, model: str, runtime: str) -> None:
         try:
             sizes, stages = self._staged[model, runtime]
         except KeyError:
-            cells = [self.stages.labels(stage, model, runtime) for stage in STAGES]
+            cells = self._stages_of(model, runtime)
             sizes, stages = self._staged[model, runtime] = self.images.labels(model, runtime)._slot, cells[0]._slot
             assert [cell._slot for cell in cells] == [stages + place * STRIDE for place in range(len(STAGES))]
         values = self.counters.values
@@ -223,6 +230,7 @@ class Metrics(Collector):
 
 
 REFUSED = 400  # a status from here on: whatever was decoded, no answer came of it
+LATE = 504     # what such a request waited for in vain has no end but the answer, so the stopwatch has it in `encode`
 STRIDE = len(SECONDS) + 2  # slots of one stage
 
 

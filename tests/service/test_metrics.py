@@ -175,17 +175,26 @@ def test_a_request_is_counted_whole_and_in_its_stages(monkeypatch: pytest.Monkey
         assert float(found[1]) == pytest.approx(60e-6)
 
 
-def test_what_was_refused_after_it_was_decoded_is_no_answered_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_refused_after_it_was_decoded_is_no_answered_image_and_its_wait_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
-    metrics, late = Metrics(), visit()
-    late.status = 504
+    metrics, late, busy = Metrics(), visit(), visit()
+    late.status, busy.status = 504, 503
+    late.watch.ns["encode"] = 2_000_000_000  # where the stopwatch has a wait that ends with the answer
 
-    metrics.observe(late, "/predict", "POST")
+    for refused in (late, busy):
+        metrics.observe(refused, "/predict", "POST")
     text = metrics.text().decode()
 
     assert 'weighbridge_requests_total{method="POST",route="/predict",status="504"} 1.0' in text
     assert "weighbridge_images_sum{" not in text
-    assert "weighbridge_stage_seconds_sum{" not in text
+    sums = dict(re.findall(r'weighbridge_stage_seconds_sum\{.*stage="(\w+)"\} (\S+)', text))
+    assert float(sums.pop("queue")) == pytest.approx(2.00006)
+    assert set(sums.values()) == {"0.0"}
+
+    metrics.observe(visit(), "/predict", "POST")
+    assert re.search(r'weighbridge_stage_seconds_count\{.*stage="queue"\} 3.0', metrics.text().decode())
 
 
 def test_a_value_on_a_bound_belongs_to_its_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
