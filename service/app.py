@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 import sys
+import threading
 from typing import Any
 
 import bentoml

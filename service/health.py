@@ -14,7 +14,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from service.counters import UNTOLD
 from service.problems import Problem
 from service.routing import front
 from service.shelf import STILL_LOADING
@@ -76,11 +75,7 @@ def readiness(state: State) -> Readiness:
 def tell_ready(state: State) -> None:
     """Bring `weighbridge_model_ready` and `weighbridge_routes_valid` of this worker up to date.
 
-    A version that failed is 0. One that is gone or was unloaded is told no more: nobody has to be woken for it.
+    A version that failed is 0. One that is gone or was unloaded is told of no more: nobody has to be woken for it.
     """
-    metrics = state.metrics
-    found = {entry.id: float(entry.state == "ready") for entry in state.shelf if entry.state != "unloaded"}
-    metrics.seen |= found.keys()
-    for model in metrics.seen:
-        metrics.ready.labels(model).set(found.get(model, UNTOLD))
-    metrics.routes_valid.labels().set(state.book.problem is None)
+    state.metrics.tell_ready({entry.id: entry.state == "ready" for entry in state.shelf if entry.state != "unloaded"})
+    state.metrics.routes_valid.labels().set(state.book.problem is None)

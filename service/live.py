@@ -36,10 +36,14 @@ def numbers(metrics: Metrics, settings: Settings) -> LiveState:
     def rows(name: str) -> Iterable[tuple[tuple[str, ...], list[float]]]:
         return ((key[1], values) for key, values in found.items() if key[0] == f"weighbridge_{name}")
 
+    def counted(name: str) -> Iterable[tuple[tuple[str, ...], int]]:
+        """What happened at all: many counters are there before their first event."""
+        return ((labels, int(values[0])) for labels, values in rows(name) if values[0])
+
     statuses: dict[str, int] = {}
-    for (route, _, status), values in rows("requests_total"):
+    for (route, _, status), count in counted("requests_total"):
         if route in PREDICTING:
-            statuses[status] = statuses.get(status, 0) + int(values[0])
+            statuses[status] = statuses.get(status, 0) + count
     seconds = [0] * (len(SECONDS) + 1)
     for (route,), values in rows("request_seconds"):
         if route in PREDICTING:
@@ -58,14 +62,14 @@ def numbers(metrics: Metrics, settings: Settings) -> LiveState:
         if (each := models.get((key[0], key[1]))) is not None:
             each.batches, each.batched = [int(value) for value in values[:-1]], int(values[-1])
     refused: dict[str, dict[str, int]] = {}
-    for (model, problem), values in rows("refused_total"):
-        refused.setdefault(model, {})[problem] = int(values[0])
+    for (model, problem), count in counted("refused_total"):
+        refused.setdefault(model, {})[problem] = count
     return LiveState(
         at=time.time(), workers=workers, in_flight=_gauge(found, "requests_in_flight"),
         resident_bytes=_gauge(found, "resident_bytes"), load_offered=offers_load(settings),
         second_bounds=list(SECONDS), size_bounds=list(SIZES), statuses=statuses, seconds=seconds,
         models=sorted(models.values(), key=lambda each: (each.model, each.runtime)), refused=refused,
-        problems={problem: int(values[0]) for (problem,), values in rows("problems_total")},
+        problems={problem: count for (problem,), count in counted("problems_total")},
     )
 
 

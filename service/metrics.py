@@ -4,6 +4,9 @@
 they were found on the shelf. Workers count in shared memory (`counters.py`), in the folder of PROMETHEUS_MULTIPROC_DIR
 that BentoML makes for them, so the answer of any worker is the exact sum over all of them, dead ones included.
 `FAMILIES` is the whole list.
+
+A counter that is born with its first event has no rate: Prometheus sees no step, and the first burst of errors goes
+unseen. So what people are woken for is there from the start, at 0.
 """
 
 from __future__ import annotations
@@ -18,13 +21,16 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from service.counters import Counters, Kind, Labels
+from service.counters import UNTOLD, Counters, Kind, Labels
+from service.problems import PROBLEMS
 from service.stopwatch import STAGES
 from service.visit import Visit
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 10_000)
 NANOSECONDS = tuple(int(bound * 1e9) for bound in SECONDS)
+USUAL = (200, 400, 401, 404, 408, 413, 415, 422, 500, 503, 504)    # statuses of /predict
+WAKING = ("internal-error", "overloaded", "answer-timeout")          # problems after a model was found that are ours
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the client library's name; BentoML sets it and empties the folder
 
 
@@ -201,6 +207,20 @@ class Metrics(Collector):
         """This worker counts from now on."""
         self.starts.inc()
         self.bodies.labels().set(0)  # none yet, which is not the same as not known
+        self.log_dropped.labels()
+        for problem in PROBLEMS:
+            self.problems.labels(problem)
+        for status in USUAL:
+            self.requests.labels("/predict", "POST", str(status))
+
+    def tell_ready(self, found: dict[str, bool]) -> None:
+        """Which model versions are ready, of all that are wanted; others are told of no more."""
+        for model in found.keys() - self.seen:
+            for problem in WAKING:
+                self.refused.labels(model, problem)
+        self.seen |= found.keys()
+        for model in self.seen:
+            self.ready.labels(model).set(found.get(model, UNTOLD))
 
     def beat(self, waiting: dict[tuple[str, str], int]) -> None:
         """What changes without anybody counting: requests that wait by (model, runtime), and memory."""

@@ -14,6 +14,7 @@ from process import REPOSITORY
 
 from service.counters import MANY_DEAD, STEP, Counters
 from service.metrics import FAMILIES, MULTIPROCESS_DIR, Metrics
+from service.problems import PROBLEMS
 from service.stopwatch import STAGES
 from service.visit import Visit
 
@@ -195,6 +196,22 @@ def test_what_was_refused_after_it_was_decoded_is_no_answered_image_and_its_wait
 
     metrics.observe(visit(), "/predict", "POST")
     assert re.search(r'weighbridge_stage_seconds_count\{.*stage="queue"\} 3.0', metrics.text().decode())
+
+
+def test_what_people_are_woken_for_is_there_from_the_start_at_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+    metrics = Metrics()
+
+    metrics.started()
+    metrics.tell_ready({"toy@1": True})
+    text = metrics.text().decode()
+
+    for problem in PROBLEMS:
+        assert f'weighbridge_problems_total{{problem="{problem}"}} 0.0' in text
+    for status in (200, 422, 500, 503, 504):
+        assert f'weighbridge_requests_total{{method="POST",route="/predict",status="{status}"}} 0.0' in text
+    assert 'weighbridge_refused_total{model="toy@1",problem="overloaded"} 0.0' in text
+    assert "weighbridge_log_dropped_total 0.0" in text
 
 
 def test_a_value_on_a_bound_belongs_to_its_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
