@@ -11,6 +11,7 @@ hands requests straight to the application and leaves BentoML the process's star
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import threading
@@ -38,6 +39,8 @@ try:
     app = build(settings)
 except SettingError as error:  # BentoML would print a page of its own code before the sentence
     sys.exit(f"error: {error}")
+# BentoML's handlers, which print time, level and worker, take what comes; its own level stays where it is.
+logging.getLogger("weighbridge").setLevel(settings.log_level.upper())
 install(settings)
 share(settings.workers)
 

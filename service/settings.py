@@ -233,6 +233,10 @@ class Settings:
         default=None,
         metadata=_row(_SWITCH, "whether the page offers to send a short load", "true, but false with API keys"),
     )
+    log_level: str = field(
+        default="info",
+        metadata=_row(_choice("debug", "info", "warning", "error"), "what is told of models, keys, routes and workers"),
+    )
     access_log: bool = field(
         default=False, metadata=_row(_SWITCH, "one JSON line per request on standard output", "false")
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from process import REPOSITORY, Process
+from process import REPOSITORY, Process, running
 
 from service.client import Client, ServiceError
 
@@ -65,6 +65,21 @@ def test_a_wrong_setting_stops_the_start_with_one_clear_sentence(
 
     assert process.popen.wait(60) == 1
     assert process.log.read_text() == f"error: {said}\n"
+
+
+@pytest.mark.parametrize(("level", "lines"), [("info", 1), ("warning", 0)])
+def test_what_becomes_of_models_is_in_the_log_with_its_worker_and_no_request_is(
+    models: Path, tmp_path: Path, level: str, lines: int
+) -> None:
+    with running(models, tmp_path, WEIGHBRIDGE_DEFAULT_MODEL="toy", WEIGHBRIDGE_LOG_LEVEL=level) as process:
+        with Client(process.url) as client:
+            for _ in range(5):
+                assert client.models().default == "toy@2"
+        log = process.log.read_text()
+
+    assert len(re.findall(r"\[INFO\] \[entry_service:weighbridge:1\] model toy@2 is ready\n", log)) == lines
+    assert "/models" not in log
+    assert log.count("model broken@1 is not served") == 1
 
 
 def test_a_server_that_will_not_be_ready_says_so_in_its_log_and_lists_its_models_all_the_same(
