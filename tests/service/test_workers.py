@@ -100,6 +100,7 @@ def test_a_killed_worker_takes_only_its_own_requests_along_and_comes_back(
         assert set(load.counts) <= {"right", "broken"}, load.counts
         assert load.counts["broken"] <= CLIENTS, load.broken
         assert victim not in workers(process)
+        assert f"worker {victim} was ended by SIGKILL" in process.log.read_text()
         assert metric(process, "weighbridge_worker_starts_total") == 3
         # The dead worker's counts are not lost: at most what it had under way was never counted.
         answered = metric(process, 'weighbridge_requests_total{method="POST",route="/predict",status="200"}')
@@ -133,6 +134,8 @@ def test_an_end_under_load_breaks_no_answer_that_was_begun_and_takes_no_new_one(
                 connection.close()
             assert process.popen.wait(20) == 0
 
+        told = re.findall(r"\[(\w+)\] \S+ worker \d+ (.*)\n", process.log.read_text())
+        assert told == [("INFO", "has ended")]
         assert set(load.counts) <= {"right", "refused", "broken"}, load.counts
         # A server may close an idle connection at the very moment a client uses it again; no protocol can prevent that.
         assert load.counts["broken"] <= CLIENTS, load.broken
