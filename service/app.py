@@ -41,7 +41,7 @@ except SettingError as error:  # BentoML would print a page of its own code befo
     sys.exit(f"error: {error}")
 # BentoML's handlers, which print time, level and worker, take what comes; its own level stays where it is.
 logging.getLogger("weighbridge").setLevel(settings.log_level.upper())
-install(settings)
+install(settings, app.state.metrics)
 share(settings.workers)
 
 

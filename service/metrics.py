@@ -31,6 +31,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 10_000)
 NANOSECONDS = tuple(int(bound * 1e9) for bound in SECONDS)
 USUAL = (200, 400, 401, 404, 408, 413, 415, 422, 500, 503, 504)    # statuses of /predict
 WAKING = ("internal-error", "overloaded", "answer-timeout")          # problems after a model was found that are ours
+REASONS = ("bad-request", "head-too-large", "read-timeout", "silence")  # to refuse a connection: problems, or none
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the client library's name; BentoML sets it and empties the folder
 
 
@@ -56,6 +57,7 @@ FAMILIES: tuple[Family, ...] = (
            ("model", "runtime"), buckets=SIZES),
     Family("weighbridge_problems_total", "Requests refused, by the last part of the problem's type.", ("problem",)),
     Family("weighbridge_refused_total", "Requests refused after their model was found.", ("model", "problem")),
+    Family("weighbridge_connections_refused_total", "Connections closed before they had sent a request.", ("reason",)),
     Family("weighbridge_requests_in_flight", "Requests being answered.", kind="sum"),
     Family("weighbridge_queue_depth", "Requests waiting for a model, once a second.", ("model", "runtime"), "sum"),
     Family("weighbridge_model_ready", "1 where the model version passed its golden vectors, in every worker.",
@@ -149,6 +151,7 @@ class Metrics(Collector):
         self.batches = Series(counters, "weighbridge_batch_images")
         self.problems = Series(counters, "weighbridge_problems_total")
         self.refused = Series(counters, "weighbridge_refused_total")
+        self.connections = Series(counters, "weighbridge_connections_refused_total")
         self.in_flight = Series(counters, "weighbridge_requests_in_flight")
         self.queued = Series(counters, "weighbridge_queue_depth")
         self.ready = Series(counters, "weighbridge_model_ready")
@@ -210,6 +213,8 @@ class Metrics(Collector):
         self.log_dropped.labels()
         for problem in PROBLEMS:
             self.problems.labels(problem)
+        for reason in REASONS:
+            self.connections.labels(reason)
         for status in USUAL:
             self.requests.labels("/predict", "POST", str(status))
 

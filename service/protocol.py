@@ -4,12 +4,17 @@ A client that sends headers without end would fill the memory, one that sends th
 for ever, and neither ever reaches a middleware. Here both are refused with the same problem JSON as everything else,
 and so is what is not HTTP at all. Between and behind the pieces of a body there is room for more of the same: what a
 chunk's size is followed by, and trailers.
+
+A connection that never sent a byte is closed without a word: a proxy that keeps some ready could take the problem for
+the answer to its next request. All are counted, and logged once a minute at most, for whoever likes can make many.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
+import time
 from typing import Any
 
 import uvicorn.config
@@ -17,10 +22,13 @@ from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.cycle import Cycle
+from service.metrics import Metrics
 from service.problems import MEDIA_TYPE, Problem
 from service.settings import Settings
 
-REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+LOG_EVERY_S = 60.0
+PHRASES = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+logger = logging.getLogger("weighbridge")
 
 
 class Careful(HttpToolsProtocol):
@@ -28,11 +36,14 @@ class Careful(HttpToolsProtocol):
 
     max_head = 65536
     head_s = 30.0
+    metrics: Metrics | None = None
+    next_line = 0.0  # when the log may have the next one, by time.monotonic
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.access_log = False  # ours says more, and is written after the answer
         self._in_head, self._in_body = True, False
+        self._silent = True
         self._seen = 0   # bytes of a head that is not complete
         self._aside = 0  # bytes since the last piece of a body that are none of it
         self._alarm: asyncio.TimerHandle | None = None
@@ -51,6 +62,7 @@ class Careful(HttpToolsProtocol):
         """Parse, then look whether the head has had its share."""
         if self.transport.is_closing():
             return
+        self._silent = False
         self._aside += len(data)
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
@@ -107,17 +119,30 @@ class Careful(HttpToolsProtocol):
         if not self._in_head:
             if self.cycle.response_complete:
                 self.transport.close()
+        elif self._silent:
+            self._count("silence")
+            self.transport.close()
         else:
             self._refuse(Problem("read-timeout", f"the head of the request did not arrive within {self.head_s:g} s",
                                  limit=self.head_s, cure="send it faster"))
 
     def _refuse(self, problem: Problem) -> None:
+        self._count(problem.slug)
         name = secrets.token_hex(8)
         body = problem.document(request_id=name).model_dump_json(exclude_none=True).encode()
-        head = (f"HTTP/1.1 {problem.status} {REASONS[problem.status]}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+        head = (f"HTTP/1.1 {problem.status} {PHRASES[problem.status]}\r\ncontent-type: {MEDIA_TYPE}\r\n"
                 f"content-length: {len(body)}\r\nx-request-id: {name}\r\nconnection: close\r\n\r\n")
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def _count(self, reason: str) -> None:
+        if self.metrics is not None:
+            self.metrics.connections.labels(reason).inc()
+        now = time.monotonic()
+        if now >= Careful.next_line:
+            Careful.next_line = now + LOG_EVERY_S
+            logger.warning("a connection from %s was refused before it had sent a request: %s; others within %g s are "
+                           "only counted", self.client and self.client[0], reason, LOG_EVERY_S)
 
     def _disarm(self) -> None:
         if self._alarm is not None:
@@ -125,8 +150,8 @@ class Careful(HttpToolsProtocol):
             self._alarm = None
 
 
-def install(settings: Settings) -> None:
+def install(settings: Settings, metrics: Metrics) -> None:
     """Every uvicorn server of this process that is left to choose takes `Careful`, whose answers are `Cycle`s."""
-    Careful.head_s = settings.timeout_s
+    Careful.head_s, Careful.metrics = settings.timeout_s, metrics
     httptools_impl.RequestResponseCycle = Cycle  # type: ignore[misc]  # uvicorn has no other place to name it
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{Careful.__name__}"

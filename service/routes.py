@@ -86,7 +86,7 @@ def build(settings: Settings) -> Starlette:
         if after is not None:
             await asyncio.to_thread(after.close)
 
-    return Starlette(
+    app = Starlette(
         routes=ROUTES,
         middleware=[
             Middleware(Observed, metrics=counters, after=after),
@@ -98,3 +98,5 @@ def build(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: unrouted},
         lifespan=lifespan,
     )
+    app.state.metrics = counters  # for what is refused before the application is asked
+    return app

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -60,9 +62,39 @@ def check(answer: bytes, status: int, slug: str) -> None:
     assert b"x-request-id: " + problem["request_id"].encode() in head
 
 
+def refused(process: Process) -> dict[str, float]:
+    text = httpx.get(f"{process.url}/metrics").text
+    found = re.findall(r'^weighbridge_connections_refused_total\{reason="(.*)"\} (\S+)$', text, re.MULTILINE)
+    return {reason: float(count) for reason, count in found}
+
+
+def test_a_connection_that_sends_nothing_is_closed_without_an_answer_to_nothing(hasty: Process) -> None:
+    before = refused(hasty)
+    with connect(hasty) as connection:
+        assert read_all(connection) == b""
+
+    assert refused(hasty)["silence"] == before["silence"] + 1
+
+
+def test_what_is_refused_before_there_is_a_request_is_counted_by_reason_and_seldom_logged(hasty: Process) -> None:
+    before = refused(hasty)
+    assert set(before) == {"bad-request", "head-too-large", "read-timeout", "silence"}
+    for sent in (b"nonsense\r\n\r\n", b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"x" * 70_000, b"GET /"):
+        with connect(hasty) as connection, contextlib.suppress(ConnectionError):  # an answer may be lost to a reset
+            connection.sendall(sent)
+            assert read_all(connection).startswith(b"HTTP/1.1 4")
+
+    after = refused(hasty)
+    assert {reason: after[reason] - before[reason] for reason in after} == {
+        "bad-request": 2, "head-too-large": 1, "read-timeout": 1, "silence": 0,
+    }
+    lines = hasty.log.read_text().count("was refused before it had sent a request")
+    assert 1 <= lines < sum(after.values())
+
+
 @pytest.mark.parametrize("sent", [
-    b"", b"\r\n", b"POST /pred", b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-], ids=["nothing", "an empty line", "half a line", "half a head"])
+    b"\r\n", b"POST /pred", b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+], ids=["an empty line", "half a line", "half a head"])
 def test_a_head_that_does_not_come_is_not_waited_for(hasty: Process, sent: bytes) -> None:
     with connect(hasty) as connection:
         connection.sendall(sent)
