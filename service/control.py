@@ -6,6 +6,8 @@ anybody else can make it:
 
     wish.json        see Wish; replaced, never changed
     <pid>.applied    the last generation this worker has carried out, so that an answer can wait for all of them
+
+Each worker remembers the last wish it saw and writes it again where it is gone, as when old files are cleaned away.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from service import parent
 from service.card import write_atomically
 from service.settings import Settings
 
@@ -73,11 +76,11 @@ class Control:
     """The shared wish of one server. Methods touch files only, and take microseconds."""
 
     def __init__(self, settings: Settings) -> None:
-        parent = os.getppid()
         models = hashlib.sha256(os.pathsep.join(map(str, settings.models)).encode()).hexdigest()[:8]
         self._shared = settings.workers > 1
-        self._folder = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getuid()}-{parent}-{_started(parent)}-{models}"
+        self._folder = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getuid()}-{parent.name()}-{models}"
         self._wish = self._folder / "wish.json"
+        self._last = Wish()
         try:
             _make_private(self._folder)
             self._ours = True
@@ -91,6 +94,16 @@ class Control:
         """The wish in force; nothing where the folder is not this server's own."""
         if not self._ours:
             return Wish()
+        found = self._found()
+        if found.generation < self._last.generation:
+            with suppress(OSError):
+                _make_private(self._folder)
+                self.write(self._last)
+            return self._last
+        self._last = found
+        return found
+
+    def _found(self) -> Wish:
         try:
             found = json.loads(self._wish.read_bytes())
         except FileNotFoundError:
@@ -115,6 +128,7 @@ class Control:
             "again": wish.again,
         }
         write_atomically(self._wish, json.dumps(told).encode())
+        self._last = wish
 
     def applied(self, generation: int) -> None:
         """Tell the other workers that this one has carried out `generation`."""
@@ -127,7 +141,7 @@ class Control:
         late = []
         for path in self._folder.glob("*.applied"):
             pid = int(path.stem)
-            if not _alive(pid):
+            if not parent.alive(pid):
                 path.unlink(missing_ok=True)
             elif int(path.read_text()) < generation:
                 late.append(pid)
@@ -136,8 +150,8 @@ class Control:
     def tidy(self) -> None:
         """Remove what servers that have ended left behind."""
         for folder in self._folder.parent.glob(f"{PREFIX}{os.getuid()}-*"):
-            _, _, pid, started, *_ = [*folder.name.split("-"), "", ""]
-            if pid.isdigit() and (not _alive(int(pid)) or _started(int(pid)) != started):
+            server = "-".join(folder.name.split("-")[2:4])
+            if not parent.lives(server):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -152,21 +166,3 @@ def _make_private(folder: Path) -> None:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(f"{folder} is not private to this user; remove it")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _started(pid: int) -> str:
-    """When a process began, so that a reused number is not taken for it; "0" where /proc does not tell."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return "0"

@@ -18,6 +18,7 @@ import logging
 import math
 import mmap
 import os
+import shutil
 import threading
 import time
 from array import array
@@ -167,6 +168,13 @@ class Counters:
         self._alone = True
 
 
+def remove(folder: Path) -> None:
+    """Remove the numbers of a server that has ended; nothing happens where one of its workers lives."""
+    with suppress(OSError), _locked(folder, fcntl.LOCK_EX):
+        if not any(map(_is_locked, folder.glob(f"{PREFIX}*.index"))):
+            shutil.rmtree(folder)
+
+
 def _private() -> memoryview[float]:
     return memoryview(mmap.mmap(-1, SLOTS * 8)).cast("d")
 
@@ -232,7 +240,7 @@ def _put_together(folder: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, how: int) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / f"{PREFIX}lock").open("a") as file:
         fcntl.flock(file, how)
         yield

@@ -1,9 +1,9 @@
 """What Prometheus may read at /metrics: our own few series, with labels that cannot grow without bound.
 
 `route` is the template of the route and never the path that was asked for; `model` and `runtime` are set only after
-they were found on the shelf. Workers count in shared memory (`counters.py`), in the folder of PROMETHEUS_MULTIPROC_DIR
-that BentoML makes for them, so the answer of any worker is the exact sum over all of them, dead ones included.
-`FAMILIES` is the whole list.
+they were found on the shelf. Workers count in shared memory (`counters.py`), so the answer of any worker is the exact
+sum over all of them, dead ones included. They do so in a folder of their server beside PROMETHEUS_MULTIPROC_DIR, which
+BentoML makes for them: the next server with the same BENTOML_HOME empties that one. `FAMILIES` is the whole list.
 
 A counter that is born with its first event has no rate: Prometheus sees no step, and the first burst of errors goes
 unseen. So what people are woken for is there from the start, at 0.
@@ -21,7 +21,8 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from service.counters import UNTOLD, Counters, Kind, Labels
+from service import parent
+from service.counters import UNTOLD, Counters, Kind, Labels, remove
 from service.problems import PROBLEMS
 from service.stopwatch import STAGES
 from service.visit import Visit
@@ -32,7 +33,7 @@ NANOSECONDS = tuple(int(bound * 1e9) for bound in SECONDS)
 USUAL = (200, 400, 401, 404, 408, 413, 415, 422, 500, 503, 504)    # statuses of /predict
 WAKING = ("internal-error", "overloaded", "answer-timeout")          # problems after a model was found that are ours
 REASONS = ("bad-request", "head-too-large", "read-timeout", "silence")  # to refuse a connection: problems, or none
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the client library's name; BentoML sets it and empties the folder
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the client library's name; BentoML sets it
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,11 @@ class Metrics(Collector):
     """All series of one worker, and the text of all workers."""
 
     def __init__(self) -> None:
-        folder = os.environ.get(MULTIPROCESS_DIR)
+        told = os.environ.get(MULTIPROCESS_DIR)
+        self._beside = Path(told) if told else None
+        folder = Path(f"{told}-{parent.name()}") if told else None
         self.seen: set[str] = set()  # models whose readiness was told
-        self.counters = counters = Counters(Path(folder) if folder else None)
+        self.counters = counters = Counters(folder)
         self.requests = Series(counters, "weighbridge_requests_total")
         self.seconds = Series(counters, "weighbridge_request_seconds")
         self.stages = Series(counters, "weighbridge_stage_seconds")
@@ -207,7 +210,12 @@ class Metrics(Collector):
             stages += STRIDE
 
     def started(self) -> None:
-        """This worker counts from now on."""
+        """This worker counts from now on, and what ended servers have counted is removed."""
+        if self._beside is not None:
+            mine = f"{self._beside.name}-"
+            for left in self._beside.parent.glob(f"{mine}*-*"):
+                if not parent.lives(left.name.removeprefix(mine)):
+                    remove(left)
         self.starts.inc()
         self.bodies.labels().set(0)  # none yet, which is not the same as not known
         self.log_dropped.labels()

@@ -54,6 +54,21 @@ def test_two_workers_answer_and_count_together(models: Path, tmp_path: Path) -> 
         process.stop()
 
 
+def test_a_second_server_with_the_same_home_takes_nothing_from_the_numbers_of_the_first(
+    models: Path, tmp_path: Path
+) -> None:
+    with running(models, tmp_path / "one", WEIGHBRIDGE_DEFAULT_MODEL="toy") as one:
+        with Client(one.url) as client:
+            client.models()
+        with running(models, tmp_path / "two", WEIGHBRIDGE_DEFAULT_MODEL="toy",
+                     BENTOML_HOME=str(tmp_path / "one")) as two:
+            assert "weighbridge_workers 1.0" in httpx.get(f"{two.url}/metrics").text
+        text = httpx.get(f"{one.url}/metrics").text
+
+    assert "weighbridge_workers 1.0" in text
+    assert 'weighbridge_requests_total{method="GET",route="/models",status="200"} 1.0' in text
+
+
 @pytest.mark.parametrize(("variable", "value", "said"), [
     ("WEIGHBRIDGE_DEVICE", "tpu", "WEIGHBRIDGE_DEVICE='tpu' is not allowed; it must be one of auto, cpu, cuda"),
     ("WEIGHBRIDGE_WORKER", "8", "WEIGHBRIDGE_WORKER is no setting; did you mean WEIGHBRIDGE_WORKERS?"),

@@ -303,6 +303,25 @@ def test_the_wish_is_kept_in_a_folder_that_nobody_else_can_use(
         pass
 
 
+@pytest.mark.parametrize("cleaned", ["wish.json", ""], ids=["the file", "the folder"])
+def test_a_wish_that_is_cleaned_away_stays_in_force_and_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: str
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    control = Control(Settings(workers=2))
+    with control.changing() as wish:
+        control.write(wish.unload("toy"))
+    (folder,) = tmp_path.iterdir()
+
+    if cleaned:
+        (folder / cleaned).unlink()
+    else:
+        shutil.rmtree(folder)
+
+    assert control.read().unwanted("toy", 1)
+    assert Control(Settings(workers=2)).read() == control.read()  # a worker that is started anew
+
+
 def test_a_wish_in_a_folder_of_somebody_else_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     Control(Settings())

@@ -143,11 +143,32 @@ def test_numbers_are_given_out_only_where_the_disk_has_room_for_them(tmp_path: P
 def test_an_application_that_is_only_looked_at_makes_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(MULTIPROCESS_DIR, str(tmp_path))
+    monkeypatch.setenv(MULTIPROCESS_DIR, str(tmp_path / "shared"))
 
     Metrics()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_ended_servers_have_counted_is_removed_and_what_living_ones_count_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MULTIPROCESS_DIR, str(tmp_path / "shared"))
+    ended, seen_from_elsewhere = tmp_path / "shared-4194305-1", tmp_path / "shared-4194306-1"
+    for folder in (ended, seen_from_elsewhere):
+        counters = Counters(folder)
+        count_one(counters)
+        if folder == ended:
+            counters.close()
+    metrics = Metrics()
+
+    metrics.started()
+
+    assert not ended.exists()
+    assert counters.read() == ({("requests", ()): [1]}, 1)
+    assert "weighbridge_workers 1.0" in metrics.text().decode()
+    counters.close()
+    metrics.counters.close()
 
 
 def visit(took_ns: int = 30_000) -> Visit:
