@@ -187,7 +187,7 @@ class Metrics(Collector):
         if visit.images and visit.model is not None and visit.runtime is not None:
             if visit.status < REFUSED:
                 self._observe_stages(ns, visit.images, visit.model, visit.runtime)
-            elif waited := ns["queue"] + (ns["encode"] if visit.status == LATE else 0):
+            elif waited := ns["queue"]:
                 # An autoscaler that adds up the time in the queue must see those who waited for nothing.
                 self._stages_of(visit.model, visit.runtime)[STAGES.index("queue")].observe(waited / 1e9)
 
@@ -263,7 +263,6 @@ class Metrics(Collector):
 
 
 REFUSED = 400  # a status from here on: whatever was decoded, no answer came of it
-LATE = 504     # what such a request waited for in vain has no end but the answer, so the stopwatch has it in `encode`
 STRIDE = len(SECONDS) + 2  # slots of one stage
 
 

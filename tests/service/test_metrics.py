@@ -203,7 +203,7 @@ def test_what_was_refused_after_it_was_decoded_is_no_answered_image_and_its_wait
     monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
     metrics, late, busy = Metrics(), visit(), visit()
     late.status, busy.status = 504, 503
-    late.watch.ns["encode"] = 2_000_000_000  # where the stopwatch has a wait that ends with the answer
+    late.watch.ns["queue"] = 2_000_000_000
 
     for refused in (late, busy):
         metrics.observe(refused, "/predict", "POST")
