@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
@@ -102,24 +101,26 @@ class AsyncClient:
         call = calls.evaluate(
             split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
         )
-        found = await self._make(call, timeout_s or EVALUATE_S)
+        ends = calls.ends_at(timeout_s)
+        found = await self._make(call, EVALUATE_S if timeout_s is None else timeout_s)
         if isinstance(found, Job):
-            return await self.wait(found.id, timeout_s=timeout_s, tell=tell)
+            return await self.wait(found.id, timeout_s=calls.left_s(ends), tell=tell)
         assert isinstance(found, EvaluateAnswer)
         return found
 
     async def document(
         self, kind: Document, split: str | None = None, *, data: Data | Sequence[Data] | None = None,
         model: str | None = None, runtime: str | None = None, compare: str | None = None, limit: int | None = None,
-        batch_size: int | None = None, tell: Callable[[Job], None] | None = None,
+        batch_size: int | None = None, timeout_s: float | None = None, tell: Callable[[Job], None] | None = None,
     ) -> str:
         """The same as `evaluate`, as the text of a CSV or HTML document; the latter shows the worst mistakes."""
         call = calls.evaluate(
             split, data, kind=kind, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
         )
-        found = await self._make(call, EVALUATE_S)
+        ends = calls.ends_at(timeout_s)
+        found = await self._make(call, EVALUATE_S if timeout_s is None else timeout_s)
         if isinstance(found, Job):
-            await self.wait(found.id, tell=tell)
+            await self.wait(found.id, timeout_s=calls.left_s(ends), tell=tell)
             return await self.result_document(kind, found.id)
         assert isinstance(found, str)
         return found
@@ -139,7 +140,7 @@ class AsyncClient:
         call = calls.evaluate(
             split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size, job=True
         )
-        found = await self._make(call)
+        found = await self._make(call, EVALUATE_S)
         assert isinstance(found, Job)
         return found
 
@@ -150,7 +151,7 @@ class AsyncClient:
 
         UnreachableError after `timeout_s`; the job goes on.
         """
-        ends = time.monotonic() + (timeout_s or math.inf)
+        ends = calls.ends_at(timeout_s)
         while not calls.ended(found := await self.job(job)):
             if tell is not None:
                 tell(found)

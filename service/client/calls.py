@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -178,6 +180,16 @@ def result(name: str, kind: Kind = "json") -> Call[EvaluateAnswer | str | Job]:
 def ended(job: Job) -> bool:
     """Whether a job will not change any more."""
     return job.state in ("done", "failed", "cancelled")
+
+
+def ends_at(timeout_s: float | None) -> float:
+    """When, on the monotonic clock, whoever gives so long has waited enough; never without a number."""
+    return math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+
+def left_s(ends: float) -> float | None:
+    """What is left until then; None for ever."""
+    return None if ends == math.inf else max(0.0, ends - time.monotonic())
 
 
 def look_again_s(job: Job) -> float:

@@ -43,6 +43,8 @@ from service.wire import EvaluateAnswer, FailedItem, Job, ModelList
 
 DONE, REFUSED, WRONG, UNREACHABLE, OVERLOADED = range(5)
 STDIN = "-"
+# What says how a new evaluation is to be.
+NEW_JOB = ("data", "model", "runtime", "compare", "detach", "split", "limit", "batch_size")
 
 
 class WrongCommandError(ValueError):
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     complain = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         with Client(
-            options.url or address.url, api_key=address.api_key, retries=Retries(deadline_s=options.deadline)
+            options.url or address.url, api_key=address.api_key, retries=Retries(deadline_s=options.deadline or 60.0)
         ) as client:
             found: int = options.run(client, options, Console(highlight=False))
             return found
@@ -84,7 +86,8 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--url", help="of the server; default: WEIGHBRIDGE_URL, else http://localhost:3000")
-    shared.add_argument("--deadline", type=_seconds, default=60.0, metavar="S", help="per request; default: 60 seconds")
+    shared.add_argument("--deadline", type=_seconds, metavar="S", help="for each request, default: 60 seconds; for an "
+                        "evaluation as a whole, default: as long as it takes")
     shared.add_argument("--json", action="store_true", help="JSON instead of tables")
     chosen = argparse.ArgumentParser(add_help=False)
     chosen.add_argument("--model", help="name, or name@version; default: the server's")
@@ -140,6 +143,9 @@ def evaluate(client: Client, options: argparse.Namespace, out: Console) -> int:
     """Score a model on a split or on files; one of many images shows how far it is."""
     if options.output and not options.output.absolute().parent.is_dir():
         raise WrongCommandError(f"--output {options.output}: there is no folder {options.output.parent}")
+    if options.job and (ignored := [name for name in NEW_JOB if getattr(options, name)]):
+        raise WrongCommandError(f"--job {options.job} waits for a job that was submitted before: leave "
+                                f"{', '.join(map(_option, ignored))} out, or --job")
     kind: Kind | None = options.format or ("json" if options.json or options.output else None)
     asked = {
         "data": options.data or None, "model": options.model, "runtime": options.runtime, "limit": options.limit,
@@ -178,12 +184,12 @@ def _evaluated(
 ) -> EvaluateAnswer | str:
     if kind == "csv" or kind == "html":
         if options.job:
-            client.wait(options.job, tell=tell)
+            client.wait(options.job, timeout_s=options.deadline, tell=tell)
             return client.result_document(kind, options.job)
-        return client.document(kind, options.split, **asked, tell=tell)
+        return client.document(kind, options.split, **asked, timeout_s=options.deadline, tell=tell)
     if options.job:
-        return client.wait(options.job, tell=tell)
-    return client.evaluate(options.split, **asked, tell=tell)
+        return client.wait(options.job, timeout_s=options.deadline, tell=tell)
+    return client.evaluate(options.split, **asked, timeout_s=options.deadline, tell=tell)
 
 
 def models(client: Client, options: argparse.Namespace, out: Console) -> int:
@@ -220,6 +226,10 @@ def show_scores(answer: EvaluateAnswer, out: Console) -> None:
         table.add_row(each.label, f"{each.precision:.4f}", f"{each.recall:.4f}", f"{each.f1:.4f}", f"{each.support:,}")
     out.print()
     out.print(table)
+
+
+def _option(name: str) -> str:
+    return "the files" if name == "data" else f"--{name.replace('_', '-')}"
 
 
 def _names(options: argparse.Namespace) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -99,24 +98,26 @@ class Client:
         call = calls.evaluate(
             split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
         )
-        found = self._make(call, timeout_s or EVALUATE_S)
+        ends = calls.ends_at(timeout_s)
+        found = self._make(call, EVALUATE_S if timeout_s is None else timeout_s)
         if isinstance(found, Job):
-            return self.wait(found.id, timeout_s=timeout_s, tell=tell)
+            return self.wait(found.id, timeout_s=calls.left_s(ends), tell=tell)
         assert isinstance(found, EvaluateAnswer)
         return found
 
     def document(
         self, kind: Document, split: str | None = None, *, data: Data | Sequence[Data] | None = None,
         model: str | None = None, runtime: str | None = None, compare: str | None = None, limit: int | None = None,
-        batch_size: int | None = None, tell: Callable[[Job], None] | None = None,
+        batch_size: int | None = None, timeout_s: float | None = None, tell: Callable[[Job], None] | None = None,
     ) -> str:
         """The same as `evaluate`, as the text of a CSV or HTML document; the latter shows the worst mistakes."""
         call = calls.evaluate(
             split, data, kind=kind, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size
         )
-        found = self._make(call, EVALUATE_S)
+        ends = calls.ends_at(timeout_s)
+        found = self._make(call, EVALUATE_S if timeout_s is None else timeout_s)
         if isinstance(found, Job):
-            self.wait(found.id, tell=tell)
+            self.wait(found.id, timeout_s=calls.left_s(ends), tell=tell)
             return self.result_document(kind, found.id)
         assert isinstance(found, str)
         return found
@@ -136,7 +137,7 @@ class Client:
         call = calls.evaluate(
             split, data, model=model, runtime=runtime, compare=compare, limit=limit, batch_size=batch_size, job=True
         )
-        found = self._make(call)
+        found = self._make(call, EVALUATE_S)
         assert isinstance(found, Job)
         return found
 
@@ -147,7 +148,7 @@ class Client:
 
         UnreachableError after `timeout_s`; the job goes on.
         """
-        ends = time.monotonic() + (timeout_s or math.inf)
+        ends = calls.ends_at(timeout_s)
         while not calls.ended(found := self.job(job)):
             if tell is not None:
                 tell(found)

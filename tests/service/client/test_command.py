@@ -89,6 +89,8 @@ def test_files_are_scored_compared_and_written_as_a_document(
         (["predict", "nope.png"], command.WRONG, "no such file"),
         (["predict", "-", "-"], command.WRONG, "can be read once"),
         (["predict", "--deadline", "0", "x"], command.WRONG, "deadline"),
+        (["evaluate", "x.npz", "--job", "1", "--limit", "5"], command.WRONG, "leave the files, --limit out, or --job"),
+        (["evaluate", "--job", "1", "--detach"], command.WRONG, "leave --detach out"),
         (["predict", "--model", "nope", "white[1].png"], command.REFUSED, "no model 'nope'"),
         (["models", "--url", "http://127.0.0.1:1"], command.UNREACHABLE, "nothing answers"),
         (["models", "--url", "no address"], command.WRONG, "address"),
