@@ -25,14 +25,13 @@ from training.execution import Execution
 from training.learner import Learner
 from training.material import Material
 from training.own.store import read_facts
-from training.recipe import Recipe
+from training.recipe import SPREAD, Recipe
 from training.result import assemble
 from training.runs import Run, open_run, run_folder
 from training.scoring import Score, score
 from training.teacher import Teacher
 
-SAMPLE = 5000  # training images that a network may look at before it begins: the first, or
-SPREAD = "spread"  # where its shape says so, as many from all over
+SAMPLE = 5000  # training images that a network may look at before it begins: the first, or as many from all over
 SHOW_EVERY_S = 0.2  # asking for the running loss waits for the device, so it is asked for rarely
 
 

@@ -30,6 +30,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "augment": ("flip", "alternating-flip", "shift", "affine", "erase"),
 }
 CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*@[0-9a-f]{8}")  # the digest is of the module's source
+SPREAD = "spread"  # as `whitened` in a shape: the stem is made from images all over, and not from the first ones
 PROSE = ("description", "floor", "reported")  # not part of the fingerprint
 
 

@@ -28,7 +28,7 @@ class FastNet(nn.Module):
     The stem looks at squares of `kernel` pixels, `stride` apart. A `whitened` one is not learned: its filters are the
     principal directions of the training images' patches and their negatives, each scaled to unit variance, so that
     what follows begins with decorrelated inputs (same paper; Page, "How to train your ResNet"). `whiten` sets them.
-    "spread" is whitened too, and says which images are looked at: see `training.loop`.
+    "spread" is whitened too, and says which images are looked at: see `training.recipe`.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.own.network import pin
 from training.own.store import Facts
-from training.recipe import Normalization, Recipe
+from training.recipe import SPREAD, Normalization, Recipe
 from training.recipes.fast import FASHION_SMALL
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def on_own_data(
 
 def _spread(shape: Mapping[str, Any]) -> dict[str, Any]:
     """The shape, whitened by images from all over where it is whitened: folders lie in the order of their classes."""
-    return {**shape, "whitened": "spread"} if shape.get("whitened") else dict(shape)
+    return {**shape, "whitened": SPREAD} if shape.get("whitened") else dict(shape)
 
 
 def misfit(recipe: Recipe, facts: Facts) -> str | None:
