@@ -5,7 +5,8 @@
     python -m benchmarks.board --runs … --output board.json    elsewhere; WEIGHBRIDGE_LEADERBOARD=board.json shows it
 
 A row is a configuration of a weighing, with its capacity, and with the latency of a comparison where one of the same
-machine ran the same file in the same way, else with that of the weighing's own load at half of the capacity.
+machine ran the same file in the same way, else with that of the weighing's own load. A comparison sends half of what a
+closed loop got through, a weighing half of the capacity; these are different rates, so each row says its own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from service.board import FILE, Board, BoardFile, Decision, Figure, Row
 from service.card import write_atomically
 
 Result = dict[str, Any]
-HALF = 0.5  # of the capacity
+HALF = 0.5  # of the throughput of a closed loop
 OUTPUT = ROOT / "models" / FILE
 
 
@@ -71,12 +72,15 @@ def _board(results: list[Result]) -> Board:
     rows += [row for key, row in latencies.items() if key not in known]
     machine = latest["machine"]
     return Board(
-        machine=cpu_and_cores(machine),
-        load="Poisson arrivals at half of the model's capacity, from the intended start"
-        if any(row.p99_ms for row in rows) else None,
+        machine=cpu_and_cores(machine), cores="; ".join(sorted({each["cores"] for each in results})), load=_load(rows),
         measured=latest["finished"][:10], commit=machine["commit"], command=[each["command"] for each in results],
         rows=rows, decisions=[_decision(each) for each in weighed if each["decision"]["recommended"]],
     )
+
+
+def _load(rows: list[Row]) -> str | None:
+    halves = sorted({row.half_of for row in rows if row.half_of}, reverse=True)
+    return f"Poisson arrivals at half of the {' or of the '.join(halves)}, from the intended start" if halves else None
 
 
 def _key_of(model: Result, result: Result) -> tuple[str, str, int, int]:
@@ -85,7 +89,7 @@ def _key_of(model: Result, result: Result) -> tuple[str, str, int, int]:
 
 
 def _latency(model: Result, result: Result) -> Row:
-    """A model of a comparison: latency under Poisson load at half of its capacity, throughput of the closed load."""
+    """A model of a comparison: throughput of the closed load, latency under Poisson load at half of that."""
     believed = [load for load in model["loads"] if load["validity"]["valid"]]
     half = next((load for load in believed if load["arrival"] == "poisson" and load["utilisation"] == HALF), None)
     closed = next((load for load in believed if load["name"] == "closed"), None)
@@ -94,7 +98,7 @@ def _latency(model: Result, result: Result) -> Row:
     return Row(
         model=model["id"], sha256=sha256, runtime=runtime, threads=threads, workers=workers,
         p50_ms=_ms(response, "p50") if response else None, p99_ms=_ms(response, "p99") if response else None,
-        rate=half["rate_achieved"] if half else None,
+        rate=half["rate_achieved"] if half else None, half_of="closed-loop throughput" if half else None,
         throughput=Figure(value=closed["throughput"]["per_second"], interval=closed["throughput"]["interval"])
         if closed else None,
     )
@@ -111,13 +115,20 @@ def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row], wish: R
     usual = entry["usual_policy"] and entry["device"] == "cpu"
     told = _half_loaded(entry, wish["slo"])
     if same and usual:
-        told |= {name: known for name in ("p50_ms", "p99_ms", "rate", "throughput") if (known := getattr(same, name))}
+        names = ("p50_ms", "p99_ms", "rate", "half_of", "throughput")
+        told |= {name: known for name in names if (known := getattr(same, name))}
     return Row(
         model=entry["model"], sha256=sha256, runtime=entry["runtime"], device=entry["device"],
         threads=entry["threads"], workers=entry["workers"], capacity=bracket_of(entry),
         objective=wish["objective_text"],
-        core_seconds=entry["cost"]["core_seconds"] if entry["cost"] else None, **told,
+        core_seconds=entry["cost"]["core_seconds"] if entry["cost"] else None,
+        reason=None if bracket_of(entry) else _reason(entry), **told,
     )
+
+
+def _reason(entry: Result) -> str | None:
+    """Why a configuration has no capacity: nobody measured it, and why, or it kept the objective at no rate."""
+    return "; ".join(reason.splitlines()[0] for reason in entry["reasons"]) or None
 
 
 def _half_loaded(entry: Result, slo: str) -> dict[str, Any]:
@@ -128,16 +139,18 @@ def _half_loaded(entry: Result, slo: str) -> dict[str, Any]:
         return {}
     told = point["interval_us"]
     interval = (round(told[0] / 1000, 4), round(told[1] / 1000, 4)) if told else None
-    return {"rate": half, "p99_ms": Figure(value=round(point["percentile_us"] / 1000, 4), interval=interval)}
+    p99 = Figure(value=round(point["percentile_us"] / 1000, 4), interval=interval)
+    return {"rate": half, "half_of": "capacity", "p99_ms": p99}
 
 
 def _decision(result: Result) -> Decision:
     found, wish = result["decision"], result["wish"]
+    best = next(each for each in result["configurations"] if each["id"] == found["recommended"])
     return Decision(
         dataset=", ".join(sorted({split["dataset"] for split in result["datasets"].values()})),
-        recommended=next(each["model"] for each in result["configurations"] if each["id"] == found["recommended"]),
-        sentence=found["sentence"], because=found["because"], command=found["command"],
-        trades=trades(result["configurations"], wish),
+        recommended=best["model"], sentence=found["sentence"], because=found["because"],
+        trades=trades(result["configurations"], wish), caveats=found["caveats"], command=found["command"],
+        pinned_to=best["pinned_to"],
         objective=wish["objective_text"], min_accuracy=wish["min_accuracy"], rate=wish["rate"],
     )
 

@@ -2,13 +2,16 @@
 
 The server measures nothing itself, and knows the models' accuracy and size from their cards; this file brings latency,
 throughput and capacity, with the machine they were measured on. Each row names the file it was measured with by its
-hash, so that the page can say where another one is served.
+hash, so that the page can say where another one is served. A decision's command names the root in which this server
+has the model, which need not be that of the machine that decided.
 """
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +24,7 @@ from service.state import state_of
 FILE = "leaderboard.json"
 SCHEMA_VERSION = 1
 MOST_BYTES = 2**22
+ROOT = re.compile(r"\bWEIGHBRIDGE_MODELS=\S+")
 
 Bounds = Annotated[tuple[float, float], Field(description="low and high")]
 
@@ -48,10 +52,12 @@ class Row(_Part):
     p50_ms: Figure | None = None
     p99_ms: Figure | None = None
     rate: float | None = Field(default=None, description="requests/s at which the two were measured")
+    half_of: Literal["closed-loop throughput", "capacity"] | None = Field(default=None, description="what `rate` is")
     throughput: Figure | None = Field(default=None, description="requests/s of a closed load")
     capacity: Bounds | None = Field(default=None, description="highest rate that kept the objective; lowest that broke")
     objective: str | None = Field(default=None, description="that the capacity keeps, as p99 ≤ 20 ms")
     core_seconds: float | None = Field(default=None, description="of one core, per million predictions at capacity")
+    reason: str | None = Field(default=None, description="why there is no capacity")
 
 
 class Decision(_Part):
@@ -62,7 +68,9 @@ class Decision(_Part):
     sentence: str
     because: list[str]
     trades: list[str] = Field(default=[], description="what else fits: more accurate for more, or cheaper for less")
+    caveats: list[str] = Field(default=[], description="what whoever deploys it should know")
     command: str
+    pinned_to: list[int] | None = Field(default=None, description="cores that its server was held to")
     objective: str
     min_accuracy: float
     rate: float = Field(description="requests/s that were expected")
@@ -72,6 +80,7 @@ class Board(_Part):
     """What was measured on one machine."""
 
     machine: str
+    cores: str | None = Field(default=None, description="which of them the server had, and which the generator")
     load: str | None = Field(default=None, description="how latency was measured")
     measured: str = Field(description="ISO date")
     commit: str | None = None
@@ -116,4 +125,21 @@ def read(settings: Settings) -> Leaderboard:
     if file.schema_version != SCHEMA_VERSION:
         return Leaderboard(boards=[], problem=f"{path.name} has schema_version {file.schema_version}, this release "
                            f"reads {SCHEMA_VERSION}; write it again")
-    return Leaderboard(boards=file.boards)
+    return Leaderboard(boards=[_here(board, settings) for board in file.boards])
+
+
+def _here(board: Board, settings: Settings) -> Board:
+    """The board with commands that find their models where this server does."""
+    return board.model_copy(update={"decisions": [
+        each.model_copy(update={"command": _command(each, settings)}) for each in board.decisions
+    ]})
+
+
+def _command(decision: Decision, settings: Settings) -> str:
+    name, _, version = decision.recommended.partition("@")
+    root = next((root for root in settings.models if (root / name / version).is_dir()), None)
+    if root is None:
+        return decision.command  # it is not here; the reader may have the root that was weighed
+    here = Path.cwd()
+    near = root.resolve().relative_to(here) if root.resolve().is_relative_to(here) else root
+    return ROOT.sub(lambda _: f"WEIGHBRIDGE_MODELS={shlex.quote(str(near))}", decision.command)

@@ -33,16 +33,19 @@ def test_every_row_is_of_a_measured_file_with_its_capacity(file: BoardFile) -> N
         assert (row.capacity[0] if row.capacity else None) == passed
 
 
-def test_latency_is_that_of_the_poisson_load_at_half_of_the_capacity(file: BoardFile) -> None:
+def test_latency_is_that_of_the_poisson_load_at_half_of_what_a_closed_loop_got_through(file: BoardFile) -> None:
     rows = {(each.machine, row.sha256): row for each in file.boards for row in each.rows}
 
     for path in RESULTS.glob("*.json"):
         result = json.loads(path.read_bytes())
         for model in result["models"]:
             half = next(load for load in model["loads"] if load["utilisation"] == 0.5)
-            found = rows[cpu_and_cores(result["machine"]), model["artifact"]["sha256"]].p99_ms
-            assert found is not None
-            assert found.value == pytest.approx(half["response_us"]["p99"] / 1000)
+            row = rows[cpu_and_cores(result["machine"]), model["artifact"]["sha256"]]
+            assert row.p99_ms is not None
+            assert row.p99_ms.value == pytest.approx(half["response_us"]["p99"] / 1000)
+            assert (row.rate, row.half_of) == (half["rate_achieved"], "closed-loop throughput")
+        board_of = next(each for each in file.boards if each.machine == cpu_and_cores(result["machine"]))
+        assert board_of.load == "Poisson arrivals at half of the closed-loop throughput, from the intended start"
 
 
 def test_a_load_that_is_not_valid_is_left_out() -> None:
@@ -71,6 +74,7 @@ def test_a_machine_that_only_weighed_has_the_latency_of_that_at_half_of_the_capa
             if row.p99_ms and row.rate and row.capacity:
                 assert row.p99_ms.interval is not None
                 assert row.rate == pytest.approx(row.capacity[0] / 2, rel=0.2)
+                assert row.half_of == "capacity"
                 shown += 1
     assert shown
 
@@ -84,6 +88,24 @@ def test_what_could_not_be_tried_is_no_row_and_every_row_says_what_its_capacity_
 
     assert "absent@1" not in {row.model for row in rows}
     assert {row.objective for row in rows} == {"p90 ≤ 50 ms", "p99 ≤ 20 ms"}
+
+
+def test_a_row_without_a_capacity_says_why_and_no_other_row_does(file: BoardFile) -> None:
+    rows = [row for each in file.boards for row in each.rows]
+
+    assert {row.model for row in rows if (row.capacity is None) != (row.reason is not None)} == set()
+    assert any("dominated: " in (row.reason or "") for row in rows)
+
+
+def test_what_speaks_against_a_decision_and_where_its_server_ran_come_along() -> None:
+    results = [result for result in board.committed() if "configurations" in result][:1]
+    results[0]["decision"]["caveats"] = ["its passes disagree"]
+
+    (found,) = board.boards(results).boards
+
+    assert found.decisions[0].caveats == ["its passes disagree"]
+    assert found.decisions[0].pinned_to == [0]
+    assert found.cores == "server on core 0, generator on core 1"
 
 
 def test_every_decision_of_a_machine_is_there_with_what_else_would_do(file: BoardFile) -> None:

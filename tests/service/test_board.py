@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.board import FILE, Board, BoardFile, Row, read
+from service.board import FILE, Board, BoardFile, Decision, Row, read
 from service.settings import Settings
 
 BOARD = Board(machine="a machine", measured="2026-01-01", command=[],
@@ -24,6 +24,19 @@ def test_the_setting_counts_more_than_the_file_in_a_model_root(tmp_path: Path) -
 
 def test_where_nothing_was_measured_it_says_how_to(tmp_path: Path) -> None:
     assert "python -m benchmarks" in (read(Settings(models=(tmp_path,))).problem or "")
+
+
+def test_a_decision_s_command_names_the_root_that_has_the_model_here(tmp_path: Path) -> None:
+    (tmp_path / "my models" / "toy" / "1").mkdir(parents=True)
+    decision = Decision(recommended="toy@1", sentence="Deploy toy.", because=[], objective="p99 ≤ 20 ms",
+                        min_accuracy=0.5, rate=100, command="WEIGHBRIDGE_MODELS=artifacts python -m bentoml serve .")
+    board = BOARD.model_copy(update={"decisions": [decision, decision.model_copy(update={"recommended": "far@1"})]})
+    (tmp_path / FILE).write_text(BoardFile(boards=[board]).model_dump_json())
+
+    (found,) = read(Settings(models=(tmp_path, tmp_path / "my models"))).boards
+
+    assert [each.command for each in found.decisions] == [
+        f"WEIGHBRIDGE_MODELS='{tmp_path}/my models' python -m bentoml serve .", decision.command]
 
 
 @pytest.mark.parametrize(("content", "told"), [
