@@ -8,6 +8,7 @@ what is asked for is looked up among the files that were found.
 from __future__ import annotations
 
 import math
+from itertools import count
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -50,14 +51,22 @@ async def report(request: Request) -> Response:
 
 
 def find(settings: Settings) -> dict[tuple[str, str], Path]:
-    """Every report by its run and file name. Runs are folders; what lies in a root itself is of the run `root`."""
+    """Every report by its run and file name. Runs are folders, a root itself among them; of two that are called alike
+    the second is `name~2`."""
     found: dict[tuple[str, str], Path] = {}
+    runs: dict[str, Path] = {}
     for root in settings.reports:
-        for name in KINDS:
-            for path in (root / name, *root.glob(f"*/{name}")):
-                if not path.is_symlink() and _size(path) <= MOST_BYTES:
-                    found.setdefault((path.parent.name, name), path)
+        paths = [path for name in KINDS for path in (root / name, *sorted(root.glob(f"*/{name}")))]
+        for path in paths:
+            if not path.is_symlink() and _size(path) <= MOST_BYTES:
+                found[_run_of(path.parent.resolve(), runs), path.name] = path
     return found
+
+
+def _run_of(folder: Path, runs: dict[str, Path]) -> str:
+    """The name of a folder among `runs`, which remembers it; another one than every other folder has."""
+    names = (folder.name if place == 1 else f"{folder.name}~{place}" for place in count(1))
+    return next(name for name in names if runs.setdefault(name, folder) == folder)
 
 
 def _size(path: Path) -> float:

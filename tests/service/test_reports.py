@@ -46,6 +46,18 @@ def test_reports_of_runs_and_roots_are_listed(toy_models: Path, root: Path, clie
     assert ask(client_of, settings, "/reports/weigh-1/decision.html").text == "<h1>decided</h1>"
 
 
+def test_of_two_runs_of_one_name_both_are_listed(toy_models: Path, root: Path, client_of: ClientOf) -> None:
+    other = root.parent / "elsewhere"
+    (other / "weigh-1").mkdir(parents=True)
+    (other / "weigh-1" / "decision.html").write_text("<h1>decided otherwise</h1>")
+    settings = Settings(models=(toy_models,), reports=(root, other, root))
+
+    listed = ask(client_of, settings, "/reports").json()["reports"]
+
+    assert sorted(each["run"] for each in listed if each["kind"] == "weighing") == ["weigh-1", "weigh-1~2"]
+    assert ask(client_of, settings, "/reports/weigh-1~2/decision.html").text == "<h1>decided otherwise</h1>"
+
+
 @pytest.mark.parametrize("path", [
     "/reports/weigh-1/secret.html", "/reports/weigh-1/report.html", "/reports/../keys", "/reports/..%2F/decision.html",
 ])
