@@ -119,7 +119,7 @@ def from_split(name: str | None, limit: int | None, card: ModelCard, splits: Spl
         images, labels = split.load(count)
     except (SplitError, OSError) as error:
         raise Problem("not-ready", str(error), field="split") from error
-    return Arrays(images, labels, SplitUsed(name=split.card.name, sha256=split.card.sha256))
+    return Arrays(images, labels, SplitUsed(name=split.card.name, sha256=split.card.sha256, count=split.card.count))
 
 
 def find_split(wanted: str | None, card: ModelCard, splits: Splits) -> Split:

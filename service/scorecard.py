@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import time
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Literal, get_args
@@ -14,12 +15,15 @@ from starlette.responses import Response
 
 from service.fields import shorten
 from service.problems import Problem
+from service.scoring import wilson
 from service.wire import EvaluateAnswer, ReliabilityBin
 
 Kind = Literal["json", "csv", "html"]
 TYPES: dict[str, Kind] = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
 WIDEST = 30  # classes of a confusion matrix that a page can show
-SIDE = 220   # pixels of the reliability diagram
+SIDE = 220   # pixels of the reliability diagram, without the room for its axes
+ROOM = 44
+FEW = 30     # images of a bin that is drawn faded
 STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
@@ -30,7 +34,8 @@ thead th { border-bottom: 1px solid currentColor } .soft { opacity: .7 }
 .hit { font-weight: 600 } .zero { opacity: .25 }
 .mistakes { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; max-width: 9rem; font-size: .85rem }
 figure img { width: 96px; image-rendering: pixelated; background: #888 }
-svg { background: #8881; max-width: 100% }
+svg { max-width: 100% } svg text { font: 11px system-ui, sans-serif; fill: currentColor }
+@media print { table { display: table; font-size: .7rem } .mistakes, tr { break-inside: avoid } }
 """.strip()
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 SAFE = {
@@ -115,19 +120,32 @@ def _figures(answer: EvaluateAnswer) -> Iterator[tuple[str, Any, Any, Any]]:
 
 def to_html(answer: EvaluateAnswer) -> str:
     """One page without scripts or links, to keep and to send."""
-    name = f"{answer.model}@{answer.version}"
-    parts = [
-        f"<h1>{escape(name)} on {escape(answer.split.name)}</h1>",
-        f"<p class=soft>{answer.count:,} images, {escape(answer.runtime)} on {escape(answer.device)}"
-        + (f", route {escape(answer.route)}" if answer.route else "") + "</p>",
-        *_comparison(answer),
-        *_model(answer),
-    ]
-    if answer.comparison:
-        other = answer.comparison.other
-        parts += [f"<h1>{escape(f'{other.model}@{other.version}')}</h1>", *_model(other)]
+    names = [f"{each.model}@{each.version}" for each in _both(answer)]
+    title = f"{' against '.join(names)} on {answer.split.name}"
+    parts = [f"<h1>{escape(title)}</h1>", *_provenance(answer), *_comparison(answer)]
+    for name, each in zip(names, _both(answer), strict=True):
+        parts += [f"<h1>{escape(name)}</h1>" if answer.comparison else "", *_model(each)]
     return (f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-            f"<title>{escape(name)}</title><style>{STYLE}</style>{''.join(parts)}</html>\n")
+            f"<title>{escape(title)}</title><style>{STYLE}</style>{''.join(parts)}</html>\n")
+
+
+def _both(answer: EvaluateAnswer) -> tuple[EvaluateAnswer, ...]:
+    return (answer, answer.comparison.other) if answer.comparison else (answer,)
+
+
+def _provenance(answer: EvaluateAnswer) -> Iterator[str]:
+    """What was scored, how, when and by what: who finds the file later has nothing else to go by."""
+    split = answer.split
+    whole = split.count is None or split.count == answer.count
+    images = f"{answer.count:,} images" if whole else f"{answer.count:,} of {split.count:,} images (limit)"
+    yield (f"<p class=soft>{images}, {escape(answer.runtime)} on {escape(answer.device)}"
+           + (f", route {escape(answer.route)}" if answer.route else "") + "</p>")
+    told = [f"Split {escape(split.name)}, SHA-256 {split.sha256}." if split.sha256 else
+            f"The images, {escape(split.name)}, have no hash."]
+    if answer.made:
+        told.append(f"Evaluated at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(answer.made))}"
+                    + (f" by Weighbridge {escape(answer.made_by)}." if answer.made_by else "."))
+    yield f"<p class=soft>{' '.join(told)}</p>"
 
 
 def _model(answer: EvaluateAnswer) -> Iterator[str]:
@@ -151,7 +169,12 @@ def _model(answer: EvaluateAnswer) -> Iterator[str]:
     )
     yield "<h2>Confusion</h2>" + _confusion(answer)
     yield ("<h2>Reliability</h2><p class=soft>How often the model is right where it is so sure. On the line it is as "
-           f"often right as it says.</p>{_diagram(answer.reliability)}")
+           f"often right as it says. Whiskers are 95 % Wilson intervals; a bar of less than {FEW} images is faded.</p>"
+           f"{_diagram(answer.reliability)}")
+    yield _table(("sure", "right", "images"), [
+        (f"{each.confidence:.1%}", f"{each.accuracy:.1%}", f"{each.count:,}")
+        for each in answer.reliability if each.accuracy is not None and each.confidence is not None
+    ])
     if answer.mistakes:
         yield "<h2>Most confident mistakes</h2><div class=mistakes>" + "".join(
             f"<figure><img alt='image {each.place}' src='{escape(each.thumbnail or '')}'><figcaption>"
@@ -168,7 +191,8 @@ def _comparison(answer: EvaluateAnswer) -> Iterator[str]:
     verdict = ("cannot be told apart on these images" if found.low <= 0 <= found.high
                else "is better" if found.difference > 0 else "is worse")
     yield f"<h2>Against {escape(other)}</h2>" + _table(("", ""), [
-        ("difference of accuracy", f"{found.difference:+.2%} [{found.low:+.2%}, {found.high:+.2%}]"),
+        ("difference of accuracy, points",
+         f"{100 * found.difference:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"),
         ("only the first is right", f"{found.only_first:,}"), ("only the second is right", f"{found.only_second:,}"),
         ("p, McNemar's exact test", f"{found.p_value:.3g}"), ("verdict at 95 %", verdict),
     ])
@@ -194,16 +218,33 @@ def _confusion(answer: EvaluateAnswer) -> str:
 
 
 def _diagram(bins: list[ReliabilityBin]) -> str:
-    bars = []
+    def x(share: float) -> float:
+        return ROOM + share * SIDE
+
+    def y(share: float) -> float:
+        return 8 + (1 - share) * SIDE
+
+    parts = [f"<rect x='{ROOM}' y='8' width='{SIDE}' height='{SIDE}' fill='#8881'/>"]
     for each in bins:
         if each.accuracy is None:
             continue
-        left, width, height = each.low * SIDE, (each.high - each.low) * SIDE - 1, each.accuracy * SIDE
-        bars.append(f"<rect x='{left:.1f}' y='{SIDE - height:.1f}' width='{width:.1f}' height='{height:.1f}' "
-                    f"fill='#48c'><title>{each.count:,} images, {each.accuracy:.1%} right at "
-                    f"{each.confidence:.1%}</title></rect>")
-    line = f"<line x1='0' y1='{SIDE}' x2='{SIDE}' y2='0' stroke='currentColor' stroke-dasharray='4'/>"
-    return f"<svg viewBox='0 0 {SIDE} {SIDE}' width='{SIDE}' height='{SIDE}' role=img>{''.join(bars)}{line}</svg>"
+        low, high = wilson(round(each.accuracy * each.count), each.count)
+        middle = x((each.low + each.high) / 2)
+        faded = " opacity='.35'" if each.count < FEW else ""
+        parts.append(
+            f"<g{faded}><rect x='{x(each.low):.1f}' y='{y(each.accuracy):.1f}' "
+            f"width='{(each.high - each.low) * SIDE - 1:.1f}' height='{each.accuracy * SIDE:.1f}' fill='#48c'>"
+            f"<title>{each.count:,} images, {each.accuracy:.1%} right at {each.confidence:.1%}</title></rect>"
+            f"<path d='M {middle:.1f} {y(low):.1f} V {y(high):.1f}' stroke='currentColor'/></g>")
+    parts.append(f"<path d='M {x(0)} {y(0)} L {x(1)} {y(1)}' stroke='currentColor' stroke-dasharray='4'/>")
+    for share in (0.0, 0.5, 1.0):
+        parts += [f"<text x='{x(share)}' y='{y(0) + 14}' text-anchor='middle'>{share:.0%}</text>",
+                  f"<text x='{ROOM - 4}' y='{y(share) + 4}' text-anchor='end'>{share:.0%}</text>"]
+    parts += [f"<text x='{x(0.5)}' y='{y(0) + 30}' text-anchor='middle'>how sure</text>",
+              f"<text transform='translate(11 {y(0.5)}) rotate(-90)' text-anchor='middle'>how often right</text>"]
+    width, height = SIDE + ROOM + 16, SIDE + ROOM
+    return (f"<svg viewBox='0 0 {width} {height}' width='{width}' height='{height}' role=img aria-label='How often the "
+            f"model is right against how sure it is; the table below has the figures'>{''.join(parts)}</svg>")
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

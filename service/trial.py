@@ -16,6 +16,7 @@ from service.gone import Stopped
 from service.labelled import Material
 from service.scoring import Averages, Tally
 from service.shelf import Opened
+from service.version import VERSION
 from service.wire import (
     Average,
     ClassScore,
@@ -96,6 +97,8 @@ def document(
         runtime=opened.run.name,
         device=opened.run.device,
         split=used,
+        made=time.time(),
+        made_by=VERSION,
         count=scores.count,
         correct=scores.correct,
         accuracy=scores.accuracy,

@@ -201,10 +201,11 @@ class Mistake(_Answer):
 
 
 class SplitUsed(_Answer):
-    """Which images were scored. `sha256` is that of the split's data, absent for uploaded images."""
+    """Which images were scored. `sha256` and `count` are those of the whole split, absent for uploaded images."""
 
     name: str
     sha256: Sha256 | None = None
+    count: int | None = Field(default=None, ge=1)
 
 
 class EvaluateAnswer(_Answer):
@@ -234,6 +235,8 @@ class EvaluateAnswer(_Answer):
     mistakes: list[Mistake] = Field(description="those the model was most sure of, the surest first")
     latency: Latency
     throughput: float = Field(ge=0, description="images per second in the runtime")
+    made: float | None = Field(default=None, description="seconds since 1970")
+    made_by: str | None = Field(default=None, description="version of Weighbridge")
     comparison: Comparison | None = Field(default=None, description="present where a second model was asked for")
     cells: list[Cell] | None = Field(default=None, description="kept with a job, for its `images`; never sent")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from toy import CLASSES, probabilities
 
 from service.problems import Problem
 from service.scorecard import chosen_format
+from service.version import VERSION
 from service.wire import EvaluateAnswer
 
 ProblemOf = Callable[[httpx.Response, int, str], dict[str, Any]]
@@ -83,6 +85,28 @@ def test_the_page_needs_nothing_else_and_believes_no_file_name(http: httpx.Clien
     assert "<0>" not in answer.text
     assert "http" not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_saved_evaluation_says_what_was_scored_when_and_by_what(http: httpx.Client) -> None:
+    asked = {"model": "toy@1", "split": "halves", "limit": 50, "compare": "toy@2"}
+
+    page = http.post("/evaluate?format=html", json=asked).text
+
+    sha256 = http.get("/splits").json()["splits"][0]["sha256"]
+    assert "<title>toy@1 against toy@2 on halves</title>" in page
+    assert "50 of 300 images (limit)" in page
+    assert f"Split halves, SHA-256 {sha256}." in page
+    assert re.search(rf"Evaluated at \d{{4}}-\d\d-\d\d \d\d:\d\d UTC by Weighbridge {re.escape(VERSION)}\.", page)
+    assert "<td>difference of accuracy, points</td><td>+0.00 [" in page
+
+
+def test_the_reliability_of_a_saved_evaluation_is_readable_without_its_picture(http: httpx.Client) -> None:
+    page = http.post("/evaluate?format=html", json={"model": "toy@1", "split": "halves"}).text
+
+    assert "role=img aria-label='How often the model is right" in page
+    assert all(f">{words}</text>" in page for words in ("how sure", "how often right", "50%"))
+    assert "<th>sure</th><th>right</th><th>images</th>" in page
+    assert "opacity='.35'" in page  # some bins have few images
 
 
 def test_models_of_other_classes_or_sizes_are_not_compared_in_silence(

@@ -32,7 +32,7 @@ from service.trial import run_trials
 
 IMAGES = np.random.default_rng(5).integers(0, 256, (90, 4, 4, 1), dtype=np.uint8)
 LABELS = probabilities(IMAGES).argmax(axis=1) ^ (np.arange(90) % 7 == 0)
-TIMES = ("latency", "throughput")
+TIMES = ("latency", "throughput", "made")
 Err = pytest.CaptureFixture[str]
 
 

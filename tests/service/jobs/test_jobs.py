@@ -89,7 +89,7 @@ def test_a_large_evaluation_becomes_a_job_with_the_same_result_as_at_once(http: 
     now = EvaluateAnswer.model_validate_json(
         http.post("/evaluate", json={"split": "many", "compare": "toy@1", "batch_size": 256, "job": False}).content
     )
-    clock = {"latency", "throughput"}
+    clock = {"latency", "throughput", "made"}
     assert later.model_dump(exclude=clock | {"comparison"}) == now.model_dump(exclude=clock | {"comparison"})
     assert later.comparison is not None
     assert (later.correct, later.comparison.difference, later.comparison.p_value) == (COUNT - 30, 0.0, 1.0)
