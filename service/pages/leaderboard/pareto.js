@@ -66,13 +66,14 @@ function paint(chart, entries, { limit, floor }) {
   pen.font = FONT.replace("12px", `${12 * ratio}px`);
   pen.textAlign = "left";
   pen.textBaseline = "alphabetic";
-  const taken = [];
+  // Names go where no mark, bar, limit or other name is, or as near to that as there is room.
+  const taken = [[right - 2 * ratio, top, 4 * ratio, height], [left, bottom - 2 * ratio, width, 4 * ratio], ...entries.flatMap((each) => marks(each, X, Y, ratio))];
   for (const each of [...entries].sort((one, other) => Number(other.best) - Number(one.best))) {
     const x = X(each.row.p99_ms.value), y = Y(each.accuracy), ink = colour(each.colour);
     pen.globalAlpha = each.fits ? 1 : .45;
     pen.strokeStyle = pen.fillStyle = ink;
     pen.lineWidth = 1.5 * ratio;
-    const [fast, slow] = each.row.p99_ms.interval ?? [each.row.p99_ms.value, each.row.p99_ms.value];
+    const [fast, slow] = spread(each);
     for (const [a, b, c, d] of [[X(fast), y, X(slow), y], [x, Y(each.low), x, Y(each.high)]]) {
       pen.beginPath();
       pen.moveTo(a, b);
@@ -96,17 +97,35 @@ function paint(chart, entries, { limit, floor }) {
   pen.restore();
 }
 
-/** The name beside its point, where no other name is yet. */
+const spread = (each) => each.row.p99_ms.interval ?? [each.row.p99_ms.value, each.row.p99_ms.value];
+
+/** What is drawn of a model, as boxes: its mark, with the ring around the best, and its bars. */
+function marks(each, X, Y, ratio) {
+  const x = X(each.row.p99_ms.value), y = Y(each.accuracy), [fast, slow] = spread(each).map(X), thick = 3 * ratio, wide = (each.best ? 12 : 7) * ratio;
+  return [
+    [x - wide, y - wide, 2 * wide, 2 * wide],
+    [fast, y - thick / 2, slow - fast, thick],
+    [x - thick / 2, Y(each.high), thick, Y(each.low) - Y(each.high)],
+  ];
+}
+
+/** The area that two boxes share. */
+function shared([a, b, c, d], [e, f, g, i]) {
+  return Math.max(0, Math.min(a + c, e + g) - Math.max(a, e)) * Math.max(0, Math.min(b + d, f + i) - Math.max(b, f));
+}
+
+/** The name beside its point: right, left, above and below, a step further each time, where it covers least. */
 function label(pen, each, x, y, box, taken, ratio) {
-  const text = each.id, w = pen.measureText(text).width, tall = 15 * ratio, gap = 15 * ratio;
-  const spots = [[gap, -7 * ratio], [gap, 18 * ratio], [-gap - w, -7 * ratio], [-gap - w, 18 * ratio], [-w / 2, -20 * ratio], [-w / 2, 30 * ratio], [gap, 38 * ratio], [gap, -27 * ratio]];
-  const free = ([dx, dy]) => {
-    const spot = [x + dx, y + dy - tall * .75, w, tall];
-    const inside = spot[0] > box.left && spot[0] + w < box.left + box.width && spot[1] > box.top && spot[1] + tall < box.top + box.height;
-    return inside && !taken.some(([a, b, c, d]) => spot[0] < a + c && a < spot[0] + w && spot[1] < b + d && b < spot[1] + tall);
-  };
-  const [dx, dy] = spots.find(free) ?? spots[0];
-  taken.push([x + dx, y + dy - tall * .75, w, tall]);
+  const text = each.id, w = pen.measureText(text).width, tall = 15 * ratio;
+  const steps = [10, 18, 28, 40, 54].map((step) => step * ratio);
+  const spots = steps.flatMap((step) => [
+    [x + step, y - step / 2 - tall], [x + step, y + step / 2], [x - step - w, y - step / 2 - tall], [x - step - w, y + step / 2],
+    [x - w / 2, y - step - tall], [x - w / 2, y + step],
+  ]);
+  const inside = ([a, b]) => a > box.left && a + w < box.left + box.width && b > box.top && b + tall < box.top + box.height;
+  const covers = ([a, b]) => taken.reduce((sum, other) => sum + shared([a, b, w, tall], other), 0);
+  const [a, b] = spots.filter(inside).reduce((best, spot) => (!best || covers(spot) < covers(best) ? spot : best), null) ?? spots[0];
+  taken.push([a, b, w, tall]);
   pen.fillStyle = colour("ink");
-  pen.fillText(text, x + dx, y + dy);
+  pen.fillText(text, a, b + tall * .75);
 }

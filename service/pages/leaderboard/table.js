@@ -6,7 +6,7 @@ const COLUMNS = [
   { name: "Model", of: (each) => each.id, text: true },
   { name: "Accuracy", of: (each) => each.accuracy, down: true, cell: (each) => [percent(each.accuracy), h("small", {}, range(each.low, each.high))], missing: "not measured" },
   { name: "p50", of: (each) => each.row?.p50_ms?.value, cell: (each) => [ms(each.row.p50_ms.value)] },
-  { name: "p99", of: (each) => each.row?.p99_ms?.value, cell: (each) => [ms(each.row.p99_ms.value), each.row.p99_ms.interval ? h("small", {}, each.row.p99_ms.interval.map((value) => value.toFixed(2)).join(" – ")) : null] },
+  { name: "p99", of: (each) => each.row?.p99_ms?.value, cell: (each) => [ms(each.row.p99_ms.value), each.row.p99_ms.interval ? h("small", {}, each.row.p99_ms.interval.map((value) => value.toFixed(2)).join(" – ")) : null, each.row.rate ? h("small", {}, `at ${whole(each.row.rate)}/s`) : null] },
   { name: "Capacity", of: (each) => each.row?.capacity?.[0], down: true, cell: (each) => [`${whole(each.row.capacity[0])}/s`, h("small", {}, `${whole(each.row.capacity[1])}/s was too much`)] },
   { name: "Throughput", of: (each) => each.row?.throughput?.value, down: true, cell: (each) => [`${whole(each.row.throughput.value)}/s`] },
   { name: "Parameters", of: (each) => each.parameters, cell: (each) => [whole(each.parameters)] },
@@ -45,6 +45,8 @@ function row(each) {
     h("span", { class: "name" }, h("span", { class: "swatch", "aria-hidden": "true", vars: { "--colour": `var(--${each.colour})` } }), each.id),
     h("small", {}, each.model.card?.description ?? ""),
     each.best ? h("small", { class: "good" }, "recommended") : null,
+    each.way ? h("small", {}, each.way) : null,
+    each.row?.reason && !each.row.stale ? h("small", {}, `No capacity: ${each.row.reason}.`) : null,
     each.row?.stale ? h("small", { class: "bad" }, "speed is of another file of this version") : null);
   if (!each.model.ready) return h("tr", {}, name, h("td", { colspan: COLUMNS.length - 1 }, h("span", { class: "bad" }, each.model.reason)));
   const cells = COLUMNS.slice(1).map((column) => h("td", { class: "number" }, column.of(each) === undefined

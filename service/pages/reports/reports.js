@@ -31,7 +31,9 @@ function decision(board, found) {
   return h("article", { class: "panel decision" },
     h("p", { class: "soft small" }, `Weighed on ${board.machine}${found.dataset ? ` with ${found.dataset}` : ""}, ${board.measured}: ${found.objective}, accuracy at least ${percent(found.min_accuracy, 0)}, ${whole(found.rate)} requests/s expected`),
     h("p", { class: "sentence" }, found.sentence),
-    h("ul", {}, found.because.map((each) => h("li", {}, each)), found.trades.map((each) => h("li", {}, `Or ${each}.`))),
+    h("ul", {}, found.because.map((each) => h("li", {}, each)), found.trades.map((each) => h("li", {}, `Or ${each}.`)),
+      found.caveats.map((each) => h("li", {}, h("strong", {}, "But: "), `${each}.`))),
+    found.pinned_to ? h("p", { class: "soft small" }, `Measured with the server held to core ${found.pinned_to.join(", ")} (taskset -c ${found.pinned_to.join(",")}).`) : null,
     h("pre", { tabindex: "0", "aria-label": "Command" }, h("code", {}, found.command)));
 }
 
@@ -55,6 +57,14 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+/** What a run let itself see: a test split that was watched, and more so one that chose the epoch, proves less. */
+function protocol(run, recipe) {
+  if (!run.protocol) return "–";
+  const watched = run.protocol !== "clean" && recipe.report?.watches === "test";
+  const told = watched ? `watched the test split${recipe.report.picks === "best" ? " and kept its best epoch" : ""}` : null;
+  return [run.protocol, told ? h("small", { class: "bad" }, told) : null];
+}
+
 function training(model) {
   const { training: run, score, parity, recipe } = model.card;
   const checked = parity.map((each) => `${each.format}: within ${each.max_abs_diff.toExponential(0)} of the network`).join(", ");
@@ -62,6 +72,7 @@ function training(model) {
   return h("tr", {},
     h("td", {}, idOf(model), h("small", {}, model.card.architecture)),
     h("td", {}, recipe.dataset ?? score?.dataset ?? "–"),
+    h("td", {}, protocol(run, recipe)),
     h("td", { class: "number" }, maybe(run.epochs, whole)),
     h("td", { class: "number" }, maybe(run.wall_s, duration)),
     h("td", { class: "number" }, maybe(run.validation?.accuracy, (share) => percent(share))),

@@ -1,4 +1,5 @@
 // Elements from names, properties and children. Text is always text: nothing here or elsewhere parses markup from data.
+import { sentence } from "./format.js";
 
 /** h("p", {class: "soft", onclick: f}, "text", child, …); what is null or false is left out. */
 export function h(tag, properties = {}, ...children) {
@@ -13,6 +14,9 @@ export function h(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Text with `code` between backticks, as children of an element. */
+export const marked = (text) => text.split("`").map((part, place) => (place % 2 ? h("code", {}, part) : part));
+
 /** The element of an id. */
 export const $ = (id) => document.getElementById(id);
 
@@ -20,6 +24,7 @@ export const $ = (id) => document.getElementById(id);
 export async function furnish(section, folder, name) {
   const sheet = `${folder}/${name}.css`;
   const [answer] = await Promise.all([fetch(`${folder}/${name}.html`), styled(sheet)]);
+  if (!answer.ok) throw new Error(`${folder}/${name}.html: the server answered ${answer.status}.`);
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
   section.replaceChildren(...parsed.body.childNodes);
 }
@@ -31,7 +36,12 @@ export function styled(url) {
   if (document.querySelector(`link[rel="stylesheet"][href="${url}"]`) && !sheets.has(url)) return Promise.resolve();
   if (!sheets.has(url)) {
     sheets.set(url, new Promise((resolve, reject) => {
-      document.head.append(h("link", { rel: "stylesheet", href: url, onload: resolve, onerror: reject }));
+      const link = h("link", { rel: "stylesheet", href: url, onload: resolve, onerror: () => {
+        link.remove();
+        sheets.delete(url);  // so that it can be tried again
+        reject(new Error(`${url} could not be loaded.`));
+      } });
+      document.head.append(link);
     }));
   }
   return sheets.get(url);
@@ -44,8 +54,10 @@ export function choices(select, pairs) {
   if (pairs.some(([value]) => value === before)) select.value = before;
 }
 
-/** A refusal of the server, or a failure to reach it, as something to read. */
-export function trouble(error) {
-  return h("div", { class: "trouble", role: "alert" },
-    h("strong", {}, error.message), error.cure ? h("span", {}, ` ${error.cure}`) : null);
+/** A refusal of the server, or a failure to reach it, as something to read; with `again`, a button that does it again. */
+export function trouble(error, again = null) {
+  const box = h("div", { class: "trouble", role: "alert" },
+    h("strong", {}, sentence(error.message)), error.cure ? h("span", {}, ` ${sentence(error.cure)}`) : null,
+    again ? h("p", { class: "actions" }, h("button", { onclick: () => { box.remove(); again(); } }, error.again ?? "Try again")) : null);
+  return box;
 }

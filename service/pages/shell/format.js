@@ -19,7 +19,9 @@ export function bytes(count) {
 }
 
 export function when(seconds) {
-  return new Date(1000 * seconds).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  return new Date(1000 * seconds).toLocaleString("en-GB", {
+    day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
 }
 
 export function duration(seconds) {
@@ -29,3 +31,9 @@ export function duration(seconds) {
 
 /** "2 models", "1 model". */
 export const count = (number, noun) => `${whole(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** The server's details and cures begin small and end without a full stop; a name at the beginning stays as it is. */
+export function sentence(text) {
+  const begun = /^[a-z]+[ ,]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -29,6 +29,7 @@ export async function plot(box, options, data, height = 240) {
   let drawn = null, latest = data;
   const width = () => Math.max(200, Math.floor(box.clientWidth));
   const draw = () => {
+    if (drawn && !drawn.root.isConnected) return;  // another one took its place, and what it showed may be gone
     drawn?.destroy();
     const made = options();
     drawn = new window.uPlot({
