@@ -1,28 +1,37 @@
 // Evaluate: ask for a score, watch the job, look at what came out. Jobs are the server's; this page only asks and shows.
-import { ask, idOf, json, models } from "../shell/api.js";
+import { ask, idOf, json, models, whenReady } from "../shell/api.js";
 import { $, choices, h, trouble } from "../shell/dom.js";
 import { count, duration, whole, when } from "../shell/format.js";
 import { result } from "./result.js";
 
-const JOBS = "/evaluate/jobs", LOOK_MS = 400, OWN = " own";
+const JOBS = "/evaluate/jobs", LOOK_MS = 400, LONGEST_MS = 10_000, OWN = " own";
+const GONE = [404, 410];
 let watched = null;
 
 export async function start() {
-  const [found, { splits }] = await Promise.all([models(), json("/splits")]);
-  const ready = found.models.filter((model) => model.ready);
-  choices($("ask-model"), ready.map((model) => [idOf(model), idOf(model)]));
-  if (found.default) $("ask-model").value = found.default;
+  const found = await whenReady(() => $("ask-problem").replaceChildren(h("p", { class: "notice" }, "No model is ready yet.")));
+  const { splits } = await json("/splits");
+  $("ask-problem").replaceChildren();
+  let ready = [];
   const classesOf = (id) => String(ready.find((model) => idOf(model) === id)?.card.classes);
 
+  const offer = (now) => {
+    ready = now.models.filter((model) => model.ready);
+    const first = !$("ask-model").options.length;
+    choices($("ask-model"), ready.map((model) => [idOf(model), idOf(model)]));
+    if (first && now.default) $("ask-model").value = now.default;
+    fit();
+  };
   const fit = () => {
     const mine = classesOf($("ask-model").value);
     choices($("ask-compare"), [["", "nothing"], ...ready.map(idOf).filter((id) => id !== $("ask-model").value && classesOf(id) === mine).map((id) => [id, id])]);
     const usable = splits.filter((split) => String(split.classes) === mine);
-    choices($("ask-data"), [...usable.map((split) => [split.name, `${split.name} (${whole(split.count)})`]), [OWN, "files of my own"]]);
+    choices($("ask-data"), [...usable.map((split) => [split.name, split.name]), [OWN, "files of my own"]]);
     own();
   };
   const own = () => {
-    const mine = $("ask-data").value === OWN;
+    const mine = $("ask-data").value === OWN, split = splits.find((each) => each.name === $("ask-data").value);
+    $("ask-count").textContent = split ? `(of ${whole(split.count)})` : "";
     $("ask-files-field").hidden = $("ask-hint").hidden = !mine;
     $("ask-files").required = mine;
   };
@@ -33,8 +42,9 @@ export async function start() {
     submit().catch(failed);
   });
   $("job-cancel").addEventListener("click", () => watched && ask(`${JOBS}/${watched}`, { method: "DELETE" }).catch(failed));
-  fit();
+  offer(found);
   await recent();
+  return { show: () => models(true).then(offer).catch(failed) };
 }
 
 const failed = (error) => {
@@ -74,13 +84,27 @@ async function watch(job) {
     $("job-state").textContent = job.state === "queued" ? "waits for its turn"
       : `${whole(job.done)} of ${whole(job.images * (job.compare ? 2 : 1))} images${job.left_s ? `, ${duration(job.left_s)} left` : ""}`;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    job = await json(job.url);
+    job = await patiently(job);
   }
   if (watched !== job.id) return;
   $("job").hidden = true;
   if (job.state === "done") await open(job);
   else $("ask-problem").replaceChildren(trouble(Object.assign(new Error(job.problem?.detail ?? `The evaluation was ${job.state}.`), { cure: job.problem?.cure })));
   await recent();
+}
+
+/** How the job is now. It goes on whether it can be asked or not, so only an answer that it is gone ends this. */
+async function patiently(job) {
+  for (let wait = 2 * LOOK_MS; watched === job.id; wait = Math.min(2 * wait, LONGEST_MS)) {
+    try {
+      return await json(job.url);
+    } catch (error) {
+      if (GONE.includes(error.status) || error.again) throw error;
+      $("job-state").textContent = `cannot be asked now (${error.message}), trying again`;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+  return job;
 }
 
 async function open(job) {

@@ -1,6 +1,6 @@
 // What an evaluation found: figures, verdict, confusion, reliability, mistakes; of two models one at a time.
 import { h } from "../shell/dom.js";
-import { count, percent, range, short, whole } from "../shell/format.js";
+import { count, percent, range, short, when, whole } from "../shell/format.js";
 import { confusion } from "./confusion.js";
 import { gallery } from "./gallery.js";
 import { reliability } from "./reliability.js";
@@ -28,13 +28,23 @@ export async function result(answer, job) {
 
   const saves = ["html", "csv"].map((kind) => h("button", { onclick: () => save(job, kind) }, `Save ${kind.toUpperCase()}`));
   box.append(
-    h("div", { class: "top" }, h("h2", {}, `${name(answer)} on ${answer.split.name}`), ...saves),
+    h("div", { class: "top" }, h("h2", {}, `${[answer, other].filter(Boolean).map(name).join(" against ")} on ${answer.split.name}`), ...saves),
+    provenance(answer),
     ...(other ? [verdict(answer)] : []),
     ...(other ? [h("div", { class: "segments", role: "group", "aria-label": "Which model" }, buttons)] : []),
     shown,
   );
   await show(answer, 0);
   return box;
+}
+
+/** What was scored, when and by what. */
+function provenance({ split, count: scored, runtime, device, made, made_by: by }) {
+  const images = split.count && split.count !== scored ? `${whole(scored)} of ${whole(split.count)} images (limit)` : count(scored, "image");
+  return h("p", { class: "soft small" }, [
+    `${images}, ${runtime} on ${device}`, split.sha256 ? `SHA-256 of the split ${split.sha256.slice(0, 12)}` : null,
+    made ? `${when(made)}, Weighbridge ${by}` : null,
+  ].filter(Boolean).join("; "));
 }
 
 async function save(job, kind) {
@@ -65,7 +75,7 @@ async function details(answer, images) {
     ...answer.top_k.filter((top) => top.k === 3).map((top) => ["Top 3", percent(top.accuracy), "the true class is among them"]),
   ];
   const cell = h("div");
-  const curve = h("div");
+  const curve = h("div", { role: "img", "aria-label": "Reliability: how often the model is right against how sure it is; a table follows" });
   const worst = await gallery(answer.mistakes.slice(0, WORST).map((each) => ({
     ...each, url: answer.split.sha256 ? `/splits/${encodeURIComponent(answer.split.name)}/images/${each.place}.png` : null,
     title: each.predicted, words: `is ${each.label}, ${percent(each.probability, 1)} sure`,
@@ -77,8 +87,8 @@ async function details(answer, images) {
     h("div", { class: "pair" },
       h("section", {}, h("h3", {}, "Confusion"), h("p", { class: "soft small" }, "Rows are the true class, columns what it was taken for. Choose a cell to see its images; the arrow keys move."),
         confusion(answer, (label, predicted) => showCell(cell, `${images}&label=${label}&predicted=${predicted}`))),
-      h("section", {}, h("h3", {}, "Reliability"), h("p", { class: "soft small" }, "How often it is right where it is that sure. On the line, it is as often right as it says."), curve,
-        h("table", { class: "hush" }, h("caption", {}, "Reliability"), h("thead", {}, h("tr", {}, ["sure", "right", "images"].map((name) => h("th", {}, name)))),
+      h("section", {}, h("h3", {}, "Reliability"), h("p", { class: "soft small" }, `How often it is right where it is that sure, with 95 % Wilson intervals. On the line, it is as often right as it says. Grey bars: images, ${whole(Math.max(...bins.map((bin) => bin.count)))} where there are most.`), curve,
+        h("table", { class: "hush" }, h("caption", {}, "Reliability"), h("thead", {}, h("tr", {}, ["sure", "right", "images"].map((name) => h("th", { scope: "col" }, name)))),
           h("tbody", {}, bins.map((bin) => h("tr", {}, h("td", {}, percent(bin.confidence, 1)), h("td", {}, percent(bin.accuracy, 1)), h("td", {}, whole(bin.count)))))))),
     cell,
     h("section", {}, h("h3", {}, "Most confident mistakes"), answer.mistakes.length ? worst : h("p", { class: "soft" }, "There are none.")),

@@ -3,6 +3,7 @@ import { json } from "../shell/api.js";
 import { $, h, trouble } from "../shell/dom.js";
 import { bytes, ms, short, whole } from "../shell/format.js";
 import { colour, plot } from "../shell/plot.js";
+import { current } from "../shell/key.js";
 import { load } from "./load.js";
 import { between, percentile, total } from "./span.js";
 
@@ -21,9 +22,10 @@ let timer = null;
 
 export async function start() {
   const first = await json("/live");
-  await load(first.load_offered);
+  const offer = await load(first.load_offered);
+  if (current() !== null) $("metrics-link").replaceWith(h("code", {}, "/metrics"));  // a link could not send the key
   for (const [name, lines] of Object.entries(SERIES)) charts[name] = await chart($(`chart-${name}`), lines, name === "wait");
-  return { show: () => { timer ??= setTimeout(look, 0); }, hide: () => { clearTimeout(timer); timer = null; } };
+  return { show: () => { offer(); timer ??= setTimeout(look, 0); }, hide: () => { clearTimeout(timer); timer = null; } };
 }
 
 function chart(box, lines, whole) {
@@ -47,7 +49,9 @@ async function look() {
     if (seen.length > KEPT) seen.shift();
     if (seen.length > 1) show(now);
   } catch (error) {
-    $("live-problem").replaceChildren(trouble(error));
+    const asked = Boolean(error.again);  // somebody closed the dialog, who should not get it again each second
+    $("live-problem").replaceChildren(trouble(error, asked ? () => { timer = setTimeout(look, 0); } : null));
+    if (asked) timer = null;
   }
   if (timer !== null) timer = setTimeout(look, EVERY_MS);
 }

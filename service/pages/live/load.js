@@ -7,18 +7,25 @@ import { ms, whole } from "../shell/format.js";
 const IMAGES = 24, UNDER_WAY = 64;
 let stop = null;
 
-/** Wire the panel up; without `offered` it says why there is no load. */
+/** Wire the panel up; without `offered` it says why there is no load. The answer looks anew which models there are. */
 export async function load(offered) {
-  const [found, { splits }] = await Promise.all([models(), json("/splits")]);
-  const usable = found.models.filter((model) => model.ready && splitFor(model, splits));
-  if (!offered || !usable.length) {
-    $("load").hidden = true;
-    $("load-about").textContent = offered ? "No bundled split fits a model of this server, so there is nothing to send."
-      : "The operator of this server does not offer a load from this page: it has API keys, and WEIGHBRIDGE_PAGE_LOAD is not true.";
-    return;
+  const { splits } = await json("/splits");
+  const about = $("load-about").textContent;
+  let usable = [];
+
+  function offer(found) {
+    usable = found.models.filter((model) => model.ready && splitFor(model, splits));
+    $("load").hidden = !offered || !usable.length;
+    $("load-about").textContent = !offered
+      ? "The operator of this server does not offer a load from this page: it has API keys, and WEIGHBRIDGE_PAGE_LOAD is not true."
+      : usable.length ? about : found.models.some((model) => model.ready) ? "No bundled split fits a model of this server, so there is nothing to send."
+        : "No model is ready yet.";
+    const first = !$("load-model").options.length;
+    choices($("load-model"), usable.map((model) => [idOf(model), idOf(model)]));
+    if (first && found.default) $("load-model").value = found.default;
   }
-  choices($("load-model"), usable.map((model) => [idOf(model), idOf(model)]));
-  if (found.default) $("load-model").value = found.default;
+
+  offer(await models());
   for (const id of ["load-rate", "load-seconds"]) {
     const tell = () => { $(`${id}-told`).textContent = $(id).value; };
     $(id).addEventListener("input", tell);
@@ -39,6 +46,7 @@ export async function load(offered) {
     stop = null;
     $("load-go").textContent = "Start";
   });
+  return () => models(true).then(offer).catch((error) => $("load-told").replaceChildren(trouble(error)));
 }
 
 const splitFor = (model, splits) => splits.find((split) => String(split.classes) === String(model.card.classes));

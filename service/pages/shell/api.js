@@ -12,6 +12,9 @@ export class Refusal extends Error {
   }
 }
 
+/** Told to the window when the server did not answer, or could not. */
+export const FAILED = "weighbridge-failed";
+
 /** fetch(), with the key; Refusal for anything but success. */
 export async function ask(path, options = {}) {
   for (;;) {
@@ -22,12 +25,14 @@ export async function ask(path, options = {}) {
       answer = await fetch(path, { ...options, headers });
     } catch (error) {
       if (error.name === "AbortError") throw error;
+      dispatchEvent(new Event(FAILED));
       throw Object.assign(new Error("The server does not answer."), { cure: "Is it still running?" });
     }
     if (answer.status === 401) {
       await key.wanted(used);
       continue;
     }
+    if (answer.status >= 500) dispatchEvent(new Event(FAILED));
     if (!answer.ok) throw new Refusal(await answer.json().catch(() => ({})), answer.status, answer.headers.get("Retry-After"));
     return answer;
   }
@@ -65,6 +70,18 @@ export function models(again = false) {
   }
   return known;
 }
+
+/** GET /models once one of them is ready: a server that has just started is waited for, and `waiting()` called. */
+export async function whenReady(waiting) {
+  for (let found = await models(true); ; found = await models(true)) {
+    if (found.models.some((model) => model.ready)) return found;
+    waiting();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+/** What differs when a model has come, gone, or become ready. */
+export const lineup = (found) => String(found.models.map((model) => [idOf(model), model.ready]));
 
 /** `name@version` of an entry of /models. */
 export const idOf = (model) => `${model.name}@${model.version}`;

@@ -1,5 +1,6 @@
 // The frame: one part is shown at a time, named by the address's #, and loaded when it is first looked at.
 import { $, furnish, h, trouble } from "./dom.js";
+import { health } from "./health.js";
 import * as key from "./key.js";
 
 const PARTS = ["try", "leaderboard", "evaluate", "live", "reports"];
@@ -9,15 +10,26 @@ let shown = null;
 /** A part: {show, hide}, both optional, once its markup, style and script are there. */
 function start(name) {
   const section = $(`part-${name}`), folder = `/pages/${name}`;
-  section.replaceChildren(h("p", { class: "soft loading" }, "Loading…"));
+  const loading = h("p", { class: "soft loading", role: "status" }, "Loading…");
+  section.replaceChildren(loading);
   const begun = Promise.all([import(`${folder}/${name}.js`), furnish(section, folder, name)])
-    .then(([module]) => module.start(section));
-  begun.catch((error) => {
+    .then(([module]) => {
+      section.prepend(loading);  // until it has what it shows
+      return module.start(section);
+    });
+  begun.then(() => loading.remove(), (error) => {
     started.delete(name);
-    section.replaceChildren(trouble(error));
-    console.error(error);
+    section.replaceChildren(trouble(error, () => open(name)));
+    if (!error.again) console.error(error);  // that nobody gave a key is no fault
   });
   return begun;
+}
+
+/** Start a part unless it has been, and let it look at the server anew. */
+async function open(name) {
+  if (!started.has(name)) started.set(name, start(name));
+  const part = await started.get(name).catch(() => null);
+  if (shown === name) part?.show?.();
 }
 
 async function show() {
@@ -32,24 +44,13 @@ async function show() {
   if (shown === name) return;
   const before = shown;
   shown = name;
-  if (started.has(before)) (await started.get(before).catch(() => null))?.hide?.();
-  if (!started.has(name)) started.set(name, start(name));
-  const part = await started.get(name).catch(() => null);
-  if (shown === name) part?.show?.();
-}
-
-async function health() {
-  const answer = await fetch("/readyz");  // needs no key, and 503 has a body as well
-  const found = await answer.json();
-  const ready = found.models.filter((model) => model.state === "ready").length;
-  $("health").dataset.state = found.ready ? "ready" : "waiting";
-  $("health").textContent = found.ready ? `${ready} of ${found.models.length} models ready` : "not ready yet";
-  if (!found.ready) setTimeout(health, 1000);
+  // Not awaited: a part may wait for a model as long as it takes.
+  started.get(before)?.then((part) => shown !== before && part?.hide?.(), () => null);
+  await open(name);
 }
 
 key.show();
 $("forget").addEventListener("click", key.forget);
 addEventListener("hashchange", show);
 show();
-health().catch(() => { $("health").textContent = ""; });
-
+health(() => started.has(shown) && open(shown));
