@@ -126,7 +126,7 @@ def sniff(data: bytes) -> str:
     found = next((name for start, name in OTHERS.items() if data.startswith(start)), None)
     raise Problem(
         "unsupported-image-format",
-        f"this is {found}" if found else f"the first bytes, {data[:8]!r}, belong to no known image format",
+        f"this is {found}" if found else f"the first bytes, {data[:8].hex(' ')}, belong to no known image format",
         cure=f"convert it to one of {ALLOWED}",
     )
 

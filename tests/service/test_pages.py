@@ -28,9 +28,9 @@ from service.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FIRST_LOAD_BYTES = 300_000
-HOLD = """(bytes) => {
+HOLD = """(files) => {
     const data = new DataTransfer();
-    data.items.add(new File([new Uint8Array(bytes)], "held.png", { type: "image/png" }));
+    for (const bytes of files) data.items.add(new File([new Uint8Array(bytes)], "held.png", { type: "image/png" }));
     return data;
 }"""
 HOSTILE = "<img src=x onerror=alert(1)>.png"
@@ -90,18 +90,24 @@ def answered(page: Any, text: str) -> None:
 
 @pytest.fixture
 def board(models: Path) -> Iterator[None]:
-    """What was measured of the toys: the first bears more, the second is quicker."""
+    """What was measured of the toys: the first bears more, the second is quicker, on the second of two machines."""
     def row(version: int, p99: float, capacity: tuple[float, float]) -> Row:
         graph = (models / "toy" / str(version) / "model.onnx").read_bytes()
         return Row(model=f"toy@{version}", sha256=hashlib.sha256(graph).hexdigest(), runtime="onnxruntime",
                    p50_ms=Figure(value=p99 / 2), p99_ms=Figure(value=p99, interval=(p99 * 0.9, p99 * 1.1)),
-                   capacity=capacity)
+                   rate=capacity[0] / 2, capacity=capacity)
 
     decision = Decision(recommended="toy@1", sentence="Deploy toy.", because=["It bears most."], command="make serve",
-                        objective="p99 ≤ 20 ms", min_accuracy=0.5, rate=100, dataset="toy", trades=["wide@1: slower"])
-    found = Board(machine="a machine", measured="2026-01-01", command=[], decisions=[decision],
-                  rows=[row(1, 8, (1000, 1100)), row(2, 2, (500, 550))])
-    (models / FILE).write_text(BoardFile(boards=[found]).model_dump_json())
+                        objective="p99 ≤ 20 ms", min_accuracy=0.6931, rate=100, dataset="toy",
+                        trades=["wide@1: slower"], caveats=["its passes disagree"], pinned_to=[0])
+    left_out = row(1, 8, (1000, 1100)).model_copy(update={
+        "p50_ms": None, "p99_ms": None, "capacity": None, "reason": "dominated: toy@2 is quicker"})
+    found = [
+        Board(machine="a bare machine", measured="2026-01-01", command=[], rows=[left_out]),
+        Board(machine="a machine", cores="server on core 0", measured="2026-01-01", command=[], decisions=[decision],
+              rows=[row(1, 8, (1000, 1100)), row(2, 2, (500, 550))]),
+    ]
+    (models / FILE).write_text(BoardFile(boards=found).model_dump_json())
     yield
     (models / FILE).unlink()
 
@@ -122,19 +128,23 @@ def sound(page: Any) -> None:
     page.set_viewport_size(before)
 
 
-def with_scores(page: Any) -> None:
-    """Give the cards of the toys a score, as exported models have one."""
+def with_cards(page: Any, told: list[dict[str, Any]]) -> None:
+    """Add to the cards of the toys what those of exported models have."""
 
-    def scored(route: Any) -> None:
+    def answered_with(route: Any) -> None:
         answer = route.fetch()
-        told = answer.json()
-        for model, correct in zip(told["models"], (90, 80, 70, 60), strict=False):
-            if model.get("card"):
-                model["card"]["score"] = {"dataset": "toy", "accuracy": correct / 100, "low": correct / 100 - 0.05,
-                                          "high": correct / 100 + 0.05}
-        route.fulfill(response=answer, json=told)
+        found = answer.json()
+        for model, more in zip([each for each in found["models"] if each.get("card")], told, strict=False):
+            model["card"] |= more
+        route.fulfill(response=answer, json=found)
 
-    page.route("**/models", scored)
+    page.route("**/models", answered_with)
+
+
+def with_scores(page: Any) -> None:
+    """Scores of two models of one data set, and of another."""
+    with_cards(page, [{"score": {"dataset": "toy", "accuracy": share, "low": share - 0.05, "high": share + 0.05}}
+                      for share in (0.9, 0.8, 0.7)])
 
 
 def test_an_image_is_weighed_on_every_ready_model_and_nothing_comes_from_elsewhere(opened: Open) -> None:
@@ -158,12 +168,12 @@ def test_an_image_may_be_chosen_dropped_pasted_drawn_or_photographed(opened: Ope
         answered(page, "bright")
         assert "from 8 × 8" in page.locator("#seen").inner_text()
 
-        held = page.evaluate_handle(HOLD, list(png(255, 7)))
+        held = page.evaluate_handle(HOLD, [list(png(255, 7))])
         page.dispatch_event("#drop", "drop", {"dataTransfer": held})
         page.locator("#seen", has_text="from 7 × 7").wait_for()
 
         page.evaluate("(held) => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: held }))",
-                      page.evaluate_handle(HOLD, list(png(0, 9))))
+                      page.evaluate_handle(HOLD, [list(png(0, 9))]))
         answered(page, "dark")
         page.locator("#seen", has_text="from 9 × 9").wait_for()
 
@@ -182,15 +192,42 @@ def test_an_image_may_be_chosen_dropped_pasted_drawn_or_photographed(opened: Ope
         page.locator("#seen", has_text="from 480 × 480").wait_for()
 
 
-def test_an_image_that_cannot_be_read_gets_the_server_s_words(opened: Open) -> None:
+def test_an_image_that_cannot_be_read_gets_the_server_s_words_once(opened: Open) -> None:
     with opened() as page:
         first_sample(page).wait_for()
         page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no image"})
-        page.locator("#weighed article .trouble").nth(2).wait_for()
+        page.locator("#try-problem .trouble").wait_for()
 
-        assert page.locator("#agreement").inner_text().startswith("No model could answer.")
-        assert "PNG, JPEG, WebP" in page.locator("#weighed .trouble").first.inner_text()
-        page.complaints[:] = [each for each in page.complaints if "415" not in each]
+        assert page.locator("#agreement").inner_text() == "This image cannot be used."
+        assert page.locator(".trouble").all_inner_texts() == [
+            ("The first bytes, 6e 6f 20 69 6d 61 67 65, belong to no known image format. "
+            "Convert it to one of PNG, JPEG, WebP, BMP.")]
+        assert page.locator("#weighed article").count() == 0
+        assert len([each for each in page.complaints if "415" in each]) == 1
+        page.complaints.clear()
+
+
+def test_the_same_file_is_taken_again_and_of_several_one_which_is_said(opened: Open) -> None:
+    with opened() as page:
+        first_sample(page).wait_for()
+        for level in (255, 255):
+            page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(level)})
+            answered(page, "bright")
+            assert page.locator("#file").input_value() == ""
+            first_sample(page).click()
+            page.locator("#agreement", has_text="The sample is labelled").wait_for()
+        page.dispatch_event("#drop", "drop", {"dataTransfer": page.evaluate_handle(HOLD, [list(png(0))] * 3)})
+        answered(page, "dark")
+        assert "One of 3 was taken, held.png" in page.locator("#drop-told").inner_text()
+        beside = page.evaluate("""(held) => document.querySelector("h1").dispatchEvent(
+            new DragEvent("drop", { dataTransfer: held, bubbles: true, cancelable: true }))""",
+                               page.evaluate_handle(HOLD, [list(png(0))]))
+        assert beside is False  # prevented; else the browser would leave the page for the file
+
+        page.click("[data-mode=draw]")
+        page.click("#clear")
+        assert page.locator("#weighed article").count() == 0
+        assert page.locator("#agreement").inner_text().startswith("Choose a sample")
 
 
 def test_where_a_model_looked_is_laid_over_what_it_saw(opened: Open) -> None:
@@ -201,6 +238,7 @@ def test_where_a_model_looked_is_laid_over_what_it_saw(opened: Open) -> None:
         page.locator("#weighed .where canvas").wait_for()
 
         assert "17 runs" in page.locator("#weighed .where").inner_text()
+        assert page.evaluate("document.activeElement.className") == "where"  # and not the body
         sound(page)
 
 
@@ -215,7 +253,9 @@ def test_the_snippet_names_this_server_and_another_language(opened: Open, server
 def test_the_sliders_move_the_recommendation_and_columns_sort(opened: Open, board: None) -> None:
     with opened("reports") as page:
         page.locator(".sentence", has_text="Deploy toy.").wait_for()
-        assert page.locator(".decision li").all_inner_texts() == ["It bears most.", "Or wide@1: slower."]
+        assert page.locator(".decision li").all_inner_texts() == [
+            "It bears most.", "Or wide@1: slower.", "But: its passes disagree."]
+        assert "held to core 0 (taskset -c 0)" in page.locator(".decision").inner_text()
         sound(page)
         with_scores(page)
         page.goto(f"{page.url.partition('#')[0]}#leaderboard")
@@ -228,12 +268,116 @@ def test_the_sliders_move_the_recommendation_and_columns_sort(opened: Open, boar
         page.locator("#advice", has_text="Nothing measured").wait_for()
 
         sound(page)
+        page.emulate_media(media="print")
+        style = "getComputedStyle(document.querySelector('{}')).{}"
+        assert page.evaluate(style.format(".scroll:has(#models)", "overflow")) == "visible"
+        assert page.evaluate(style.format("header", "position")) == "static"
+        page.emulate_media(media="screen")
         page.get_by_role("button", name="p99").click()
         names = page.locator("#models .name").all_inner_texts()
         assert names[:2] == ["toy@2", "toy@1"]
         assert page.locator("#columns [aria-sort=ascending]").inner_text() == "p99"
         page.get_by_role("button", name="p99").click()
         assert page.locator("#models .name").all_inner_texts()[:2] == ["toy@1", "toy@2"]
+
+
+def test_the_board_shows_a_machine_that_has_the_data_set_at_the_floor_that_was_decided(
+    opened: Open, board: None
+) -> None:
+    with opened() as page:
+        with_scores(page)
+        page.click("nav a[href='#leaderboard']")
+        page.locator("#pareto canvas").wait_for()
+
+        assert page.locator("#machine option:checked").inner_text() == "a machine"
+        assert page.locator("#floor-told").inner_text() == "69.3 %"
+        assert float(page.locator("#floor").input_value()) % 1 != 0  # a slider of whole steps would have moved it
+        assert "at 500/s" in page.locator("#models tr.best").inner_text()
+        assert "server on core 0, onnxruntime, 1 thread, 1 worker" in page.locator("#measured").inner_text()
+        page.select_option("#machine", label="a bare machine")
+        page.locator("#advice", has_text="under load on this machine, but on a machine.").wait_for()
+        assert "No capacity: dominated: toy@2 is quicker." in page.locator("#models").inner_text()
+
+
+def test_only_a_clean_training_is_said_to_have_left_the_test_split_alone(opened: Open) -> None:
+    watched = {"training": {"protocol": "report"}, "recipe": {"report": {"watches": "test", "picks": "best"}}}
+    with opened() as page:
+        with_cards(page, [{"training": {"protocol": "clean"}}, watched])
+        page.reload()
+        page.click("nav a[href='#reports']")
+        page.locator("#trainings tr").first.wait_for()
+
+        assert page.locator("#trainings tr td:nth-child(3)").all_inner_texts()[:3] == [
+            "clean", "report\nwatched the test split and kept its best epoch", "–"]
+
+
+def test_parts_that_were_opened_while_models_load_fill_by_themselves(opened: Open) -> None:
+    def still_loading(route: Any) -> None:
+        answer = route.fetch()
+        found = answer.json()
+        for model in found["models"]:
+            model["ready"] = False
+        route.fulfill(response=answer, json=found)
+
+    with opened("reports") as page:
+        page.locator("#trainings").wait_for()
+        page.route("**/models", still_loading)
+        page.click("nav a[href='#evaluate']")
+        page.locator("#ask-problem", has_text="No model is ready yet.").wait_for()
+        page.click("nav a[href='#live']")
+        page.locator("#load-about", has_text="No model is ready yet.").wait_for()
+        page.unroute("**/models")
+
+        page.click("nav a[href='#evaluate']")
+        page.locator("#ask-model option").nth(2).wait_for(state="attached")
+        assert page.locator("#ask-problem").inner_text() == ""
+        page.click("nav a[href='#live']")
+        page.locator("#load-model option").first.wait_for(state="attached")
+
+
+def test_an_evaluation_is_followed_through_polls_that_fail(opened: Open) -> None:
+    failed = []
+
+    def once(route: Any) -> None:
+        failed.append(route.request.url)
+        if len(failed) < 3:
+            route.abort()
+        else:
+            route.continue_()
+
+    with opened("evaluate") as page:
+        page.locator("#ask-model option").nth(2).wait_for(state="attached")
+        page.route(re.compile(r"/evaluate/jobs/\w+$"), once)
+        page.click("#ask-go")
+        page.locator("#job-state", has_text="trying again").wait_for()
+        page.locator(".confusion").wait_for()
+
+        assert page.locator("#ask-problem").inner_text() == ""
+        page.complaints[:] = [each for each in page.complaints if "net::ERR_FAILED" not in each]
+
+
+def test_the_light_counts_models_and_says_when_the_server_is_gone(opened: Open) -> None:
+    with opened() as page:
+        page.locator("#health", has_text="3 of 4 models ready, 1 failed").wait_for()
+        for path in ("**/readyz", "**/predict*"):
+            page.route(path, lambda route: route.abort())
+        first_sample(page).click()
+        page.locator("#health", has_text="unreachable").wait_for()
+        page.complaints.clear()
+
+
+def test_a_part_that_could_not_be_loaded_can_be_tried_again(opened: Open) -> None:
+    with opened("reports") as page:
+        page.locator("#trainings").wait_for()
+        for path in ("**/pages/live/live.css", "**/pages/live/live.html"):
+            page.route(path, lambda route: route.abort())
+        page.click("nav a[href='#live']")
+        page.locator("#part-live .trouble").wait_for()
+        page.unroute_all()
+        page.get_by_role("button", name="Try again").click()
+        page.locator("#part-live h1").wait_for()
+        page.locator("#part-live .loading").wait_for(state="detached")
+        page.complaints.clear()
 
 
 def test_two_models_are_compared_and_a_cell_leads_to_its_images(opened: Open) -> None:
@@ -253,6 +397,9 @@ def test_two_models_are_compared_and_a_cell_leads_to_its_images(opened: Open) ->
         assert page.locator(".cell img").count() == min(24, wanted)
 
         sound(page)
+        assert "of 300 images (limit)" not in page.locator(".result").first.inner_text()
+        assert "SHA-256 of the split" in page.locator(".result").first.inner_text()
+        assert page.get_by_role("img", name="Reliability").count() == 1
         page.get_by_role("button", name="toy@2").last.click()
         page.locator(".segments [aria-pressed=true]", has_text="toy@2").wait_for()
         page.locator(".result .result:not([aria-busy]) .figures").wait_for()
@@ -289,7 +436,7 @@ def test_a_refused_evaluation_says_why(opened: Open) -> None:
         page.locator("#ask-problem .trouble").wait_for()
         page.complaints[:] = [each for each in page.complaints if "415" not in each and "422" not in each]
 
-        assert "a zip, a CSV" in page.locator("#ask-problem").inner_text()
+        assert "a CSV file with a zip" in page.locator("#ask-problem").inner_text()
 
 
 def test_a_short_load_is_seen_while_it_runs_and_ends_by_itself(opened: Open) -> None:
@@ -361,6 +508,12 @@ def test_who_holds_a_key_is_asked_for_it_once_and_may_forget_it(
     key = add_key(keys, "me")
     server = running(models, tmp_path / "home", WEIGHBRIDGE_API_KEYS=str(keys))
     with server as process, opened(url=process.url) as page:
+        page.locator("#key[open]").wait_for()
+        for _ in range(2):
+            page.keyboard.press("Escape")
+            page.locator("#part-try .trouble", has_text="A key is needed.").wait_for()
+            page.get_by_role("button", name="Enter a key").click()
+            page.locator("#key[open]").wait_for()
         page.fill("#key-text", "wb_wrong")
         page.keyboard.press("Enter")
         page.locator("#key-problem", has_text="does not know this key").wait_for()
@@ -374,6 +527,7 @@ def test_who_holds_a_key_is_asked_for_it_once_and_may_forget_it(
         assert key not in page.content()
         page.click("nav a[href='#live']")
         page.locator("#load-about", has_text="does not offer a load").wait_for()
+        assert page.locator("a[href='/metrics']").count() == 0  # it could not send the key
         assert page.locator("#load").is_hidden()
         page.click("#forget")
         page.locator("#key[open]").wait_for()
@@ -387,6 +541,14 @@ def test_the_docs_page_shows_every_operation(opened: Open) -> None:
         shown = page.locator("#operations summary").all_inner_texts()
         assert [line for line in shown if "/predict " in line or line.endswith("many images")] == [
             "POST/predict Classify one or many images"]
+        page.locator("#operations summary", has_text="Classify one or many").click()
+        predict = page.locator("#operations details[open]")
+        assert predict.locator("h3").all_inner_texts()[:2] == ["In the address, after ?", "In the headers"]
+        assert predict.locator("h3:has-text('headers') + table td code").first.inner_text() == "Request-Timeout"
+        assert predict.locator("th[scope=col]").all_inner_texts()[:3] == ["Name", "Type", "Meaning"]
+        assert "one of fit, exact" in predict.inner_text()
+        assert "`" not in page.locator("main").inner_text()
+        assert page.locator("#operations h3:has-text('In the path') + table").first.text_content().count("required")
         sound(page)
         assert len(shown) == sum(map(len, document(Settings())["paths"].values()))
 

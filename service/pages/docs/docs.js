@@ -1,9 +1,32 @@
 // Reads /docs.json and shows it: operations with their parameters, bodies and answers, then the schemas they name.
 import { json } from "../shell/api.js";
-import { trouble } from "../shell/dom.js";
+import { marked, trouble } from "../shell/dom.js";
 import * as key from "../shell/key.js";
 
-const element = (tag, text = "", kind = "") => Object.assign(document.createElement(tag), { textContent: text, className: kind });
+const PLACES = { path: "In the path", query: "In the address, after ?", header: "In the headers" };
+const SAID = { minimum: "at least", maximum: "at most", default: "else", pattern: "pattern" };
+
+/** An element with text, in which `code` may stand between backticks. */
+function element(tag, text = "", kind = "") {
+  const made = Object.assign(document.createElement(tag), { className: kind });
+  made.append(...marked(text));
+  return made;
+}
+
+/** A table with a head, for rows of cells: elements, or texts. */
+function table(names, rows) {
+  const made = element("table"), head = element("tr"), body = element("tbody");
+  head.append(...names.map((name) => Object.assign(element("th", name), { scope: "col" })));
+  made.append(element("thead"), body);
+  made.tHead.append(head);
+  body.append(...rows.map((cells) => {
+    const row = element("tr");
+    row.append(...cells.map((cell) => (cell instanceof Node ? cell : element("td", cell))));
+    return row;
+  }));
+  return made;
+}
+
 const schemaName = (ref) => ref.split("/").pop();
 
 function kindOf(schema) {
@@ -16,17 +39,30 @@ function kindOf(schema) {
   return schema.format ?? schema.type ?? "anything";
 }
 
+/** What a schema allows beyond its type. */
+function bounds(schema) {
+  const known = Object.keys(SAID).filter((key) => schema[key] !== undefined && schema[key] !== null);
+  return [schema.enum ? `one of ${schema.enum.map((each) => `\`${each}\``).join(", ")}` : "", ...known.map((key) => `${SAID[key]} ${schema[key]}`)];
+}
+
 function fields(schema) {
-  const table = element("table"), body = element("tbody");
-  for (const [name, field] of Object.entries(schema.properties ?? {})) {
-    const row = element("tr"), first = element("td"), bounds = [];
+  return table(["Name", "Type", "Meaning"], Object.entries(schema.properties ?? {}).map(([name, field]) => {
+    const first = element("td");
     first.append(element("code", name), schema.required?.includes(name) ? element("span", " required", "soft") : "");
-    for (const key of ["minimum", "maximum", "default", "pattern"]) if (field[key] !== undefined && field[key] !== null) bounds.push(`${key} ${field[key]}`);
-    row.append(first, element("td", kindOf(field)), element("td", [field.description, ...bounds].filter(Boolean).join("; ")));
-    body.append(row);
-  }
-  table.append(body);
-  return table;
+    return [first, kindOf(field), [field.description, ...bounds(field)].filter(Boolean).join("; ")];
+  }));
+}
+
+/** Parameters by where they are sent. */
+function parameters(found) {
+  return Object.entries(PLACES).flatMap(([place, words]) => {
+    const here = found.filter((one) => one.in === place);
+    const described = (one) => ({ ...one.schema, description: [one.schema.description, one.description].filter(Boolean).join("; ") });
+    return here.length ? [element("h3", words), fields({
+      properties: Object.fromEntries(here.map((one) => [one.name, described(one)])),
+      required: here.filter((one) => one.required).map((one) => one.name),
+    })] : [];
+  });
 }
 
 function operation(path, method, found) {
@@ -34,19 +70,15 @@ function operation(path, method, found) {
   head.append(element("span", method.toUpperCase(), "method"), element("code", path), element("span", `  ${found.summary}`, "soft"));
   box.append(head);
   if (found.description) box.append(element("p", found.description));
-  if (found.parameters) box.append(element("h3", "In the address"), fields({ properties: Object.fromEntries(found.parameters.map((one) => [one.name, one.schema])) }));
+  box.append(...parameters(found.parameters ?? []));
   for (const [type, content] of Object.entries(found.requestBody?.content ?? {})) {
     box.append(element("h3", type), content.schema.properties ? fields(content.schema) : element("p", `${kindOf(content.schema)} ${content.schema.description ?? ""}`));
   }
   box.append(element("h3", "Answers"));
-  const table = element("table"), body = element("tbody");
-  for (const [status, answer] of Object.entries(found.responses)) {
-    const row = element("tr"), content = Object.values(answer.content ?? {})[0];
-    row.append(element("td", status), element("td", content?.schema ? kindOf(content.schema) : ""), element("td", answer.description.replaceAll("`", "")));
-    body.append(row);
-  }
-  table.append(body);
-  box.append(table);
+  box.append(table(["Status", "Body", "When"], Object.entries(found.responses).map(([status, answer]) => {
+    const content = Object.values(answer.content ?? {})[0];
+    return [status, content?.schema ? kindOf(content.schema) : "", answer.description];
+  })));
   return box;
 }
 
@@ -71,4 +103,5 @@ async function show() {
 }
 key.show();
 document.getElementById("forget").addEventListener("click", key.forget);
-show().catch((error) => document.getElementById("operations").replaceChildren(trouble(error)));
+const begin = () => show().catch((error) => document.getElementById("operations").replaceChildren(trouble(error, begin)));
+begin();

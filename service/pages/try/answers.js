@@ -9,6 +9,9 @@ const STAGES = {
   read: ["reading the body", "m7"], parse: ["taking it apart", "m3"], decode: ["decoding and scaling", "m4"],
   queue: ["waiting", "m1"], infer: ["in the runtime", "m0"], encode: ["writing the answer", "m2"],
 };
+// What is wrong with the image itself every model would say alike.
+const OF_THE_IMAGE = ["unsupported-image-format", "image-unreadable", "image-too-large", "no-image", "body-too-large"];
+const INVITATION = "Choose a sample, or bring an image of your own.";
 let entries = [], generation = 0, running = null;
 
 /** Make an empty card per ready model. */
@@ -16,6 +19,17 @@ export function prepare(ready) {
   entries = ready.map((model) => ({ model, id: idOf(model), card: h("article", { "aria-label": idOf(model) }) }));
   $("stages").replaceChildren(...Object.values(STAGES).map(([words, colour]) =>
     h("li", {}, h("span", { class: "swatch", vars: { "--colour": `var(--${colour})` } }), words)));
+}
+
+/** Nothing was asked, or what was is not there any more. */
+export function forget(words = INVITATION) {
+  generation++;
+  running?.abort();
+  $("agreement").textContent = words;
+  for (const entry of entries) entry.card.replaceChildren();
+  $("weighed").replaceChildren();
+  $("try-problem").replaceChildren();
+  $("seen-box").hidden = $("stages").hidden = true;
 }
 
 /** Ask every model about `image` {blob, truth, classes}; a newer image ends this. */
@@ -42,7 +56,8 @@ export async function weigh(image) {
       show(entry, found, image);
     }
   } catch (error) {
-    if (error.name === "AbortError") return;
+    if (error.name === "AbortError" || mine !== generation) return;
+    forget(OF_THE_IMAGE.includes(error.slug) ? "This image cannot be used." : "No model was asked.");
     throw error;
   }
   agree(answers, image);
@@ -50,6 +65,9 @@ export async function weigh(image) {
 }
 
 const body = (image, signal) => ({ method: "POST", body: image.blob, signal, headers: { "Content-Type": image.blob.type || "image/png" } });
+
+/** Whether no other model need be asked: somebody left, would give no key, or the image is at fault. */
+const ends = (error) => error.name === "AbortError" || error.again || OF_THE_IMAGE.includes(error.slug);
 
 async function one(entry, image, signal) {
   const top = Math.min(5, entry.model.card.classes.length), began = performance.now();
@@ -63,7 +81,7 @@ async function one(entry, image, signal) {
     }));
     return { ...told.predictions[0], runtime: told.runtime, device: told.device, stages, tripMs };
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (ends(error)) throw error;
     return { error };
   }
 }
@@ -120,7 +138,7 @@ async function see(image, ordered, signal) {
         h("figcaption", {}, h("strong", {}, `${key}${from}`),
           shapes.size > 1 ? `For ${entry.names.join(", ")}.` : "After decoding and scaling: the very pixels that enter the graph.")));
     } catch (error) {
-      if (error.name === "AbortError") throw error;
+      if (ends(error)) throw error;
     }
   }
   $("seen-box").hidden = !figures.length;

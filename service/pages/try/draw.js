@@ -3,8 +3,8 @@ import { $ } from "../shell/dom.js";
 
 const WIDTH = 18, STEP = 10, EVERY_MS = 120;
 
-/** Let people draw; `use` gets a PNG at most every EVERY_MS, and the last stroke always. */
-export function drawing(use) {
+/** Let people draw; `use` gets a PNG at most every EVERY_MS, and the last stroke always. `cleared` tells of an empty paper. */
+export function drawing(use, cleared) {
   const paper = $("paper"), pen = paper.getContext("2d");
   let at = { x: paper.width / 2, y: paper.height / 2 }, down = false, timer = null, kind = "light";
 
@@ -49,6 +49,11 @@ export function drawing(use) {
     for (const button of $("pens").querySelectorAll("[data-pen]")) button.setAttribute("aria-pressed", String(button === event.target));
     $("pen-colour").hidden = kind !== "colour";
   });
-  $("clear").addEventListener("click", clear);
+  $("clear").addEventListener("click", () => {
+    clearTimeout(timer);
+    timer = null;
+    clear();
+    cleared();
+  });
   clear();
 }

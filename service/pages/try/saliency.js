@@ -9,14 +9,20 @@ export function look(entry, body) {
   button.addEventListener("click", async () => {
     button.disabled = true;
     button.textContent = "Covering places…";
+    // A disabled button loses the focus, and the page would begin anew for who uses the keyboard; what came of it gets it.
+    const replace = (made) => {
+      const mine = [document.body, button].includes(document.activeElement);
+      button.replaceWith(made);
+      made.tabIndex = -1;
+      if (mine) made.focus({ preventScroll: true });
+    };
     try {
       const model = encodeURIComponent(entry.id);
       const found = await patiently(() => ask(`/predict/saliency?model=${model}`, body()));
       const seen = await (await ask(`/predict/input?model=${model}`, body())).json();
-      const shown = await draw(found, seen.image);
-      button.replaceWith(shown);
+      replace(await draw(found, seen.image));
     } catch (error) {
-      button.replaceWith(trouble(error));
+      replace(trouble(error));
     }
   });
   return button;

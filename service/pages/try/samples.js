@@ -4,20 +4,28 @@ import { $, choices, h } from "../shell/dom.js";
 
 const SHOWN = 12;
 
+let show = null, offered = "";
+
 /** Offer samples of the splits that fit a ready model; `use` gets the chosen one. */
 export async function samples(ready, use) {
   const { splits } = await json("/splits");
   const fits = (split) => ready.some((model) => String(model.card.classes) === String(split.classes));
   const usable = splits.filter(fits);
-  if (!usable.length) return;
-  $("samples-box").hidden = false;
+  $("samples-box").hidden = !usable.length;
+  if (!usable.length || String(usable.map((split) => split.name)) === offered) return;
+  offered = String(usable.map((split) => split.name));
   $("samples-split").hidden = usable.length === 1;
   choices($("samples-split"), usable.map((split) => [split.name, split.name]));
   let first = 0;
-  const show = () => offer(usable.find((split) => split.name === $("samples-split").value), first, use);
-  $("samples-split").addEventListener("change", () => { first = 0; show(); });
-  $("more").addEventListener("click", () => { first += SHOWN; show(); });
-  await show();
+  if (!show) {
+    $("samples-split").addEventListener("change", () => show(true));
+    $("more").addEventListener("click", () => show(false));
+  }
+  show = (anew) => {
+    first = anew ? 0 : first + SHOWN;
+    return offer(usable.find((split) => split.name === $("samples-split").value), first, use);
+  };
+  await show(true);
 }
 
 async function offer(split, first, use) {

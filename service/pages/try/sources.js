@@ -4,24 +4,32 @@ import { drawing } from "./draw.js";
 
 let stream = null;
 
-/** Wire everything up; `use` gets each image. The answer shows a mode: file, draw or camera. */
-export function sources(use) {
+/** Wire everything up; `use` gets each image, `forget` is for when it is gone. The answer shows a mode: file, draw or camera. */
+export function sources(use, forget) {
   const drop = $("drop");
-  const take = (file) => file && use({ blob: file, name: file.name });
-  $("file").addEventListener("change", (event) => take(event.target.files[0]));
-  $("capture").querySelector("input").addEventListener("change", (event) => { show("file"); take(event.target.files[0]); });
-  for (const kind of ["dragover", "dragleave", "drop"]) {
-    drop.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.classList.toggle("over", kind === "dragover");
+  const take = ([file, ...others]) => {
+    $("drop-told").textContent = others.length ? `One of ${others.length + 1} was taken, ${file.name}: it is one image at a time.` : "";
+    if (file) use({ blob: file, name: file.name });
+  };
+  for (const input of [$("file"), $("capture").querySelector("input")]) {
+    input.addEventListener("change", () => {
+      show("file");
+      take(input.files);
+      input.value = "";  // else the same file again would be no change
     });
   }
-  drop.addEventListener("drop", (event) => take(event.dataTransfer.files[0]));
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    drop.addEventListener(kind, () => drop.classList.toggle("over", kind === "dragover"));
+    document.addEventListener(kind, (event) => {  // a file beside the box would leave the page
+      if (event.target.type !== "file") event.preventDefault();
+    });
+  }
+  drop.addEventListener("drop", (event) => take(event.dataTransfer.files));
   document.addEventListener("paste", (event) => {
-    const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));
-    if (file && !$("part-try").hidden) { show("file"); take(file); }
+    const files = [...event.clipboardData.files].filter((each) => each.type.startsWith("image/"));
+    if (files.length && !$("part-try").hidden) { show("file"); take(files); }
   });
-  drawing((blob) => use({ blob, name: "drawing.png", drawn: true }));
+  drawing((blob) => use({ blob, name: "drawing.png", drawn: true }), forget);
   $("shoot").addEventListener("click", async () => {
     const blob = await still();
     show("file");
@@ -29,6 +37,7 @@ export function sources(use) {
   });
 
   function show(mode) {
+    $("drop-told").textContent = "";
     for (const button of $("modes").children) {
       button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
       $(`mode-${button.dataset.mode}`).hidden = button.dataset.mode !== mode;

@@ -1,21 +1,16 @@
 // Try: one image, every model's answer. Brings together where the image comes from, the answers and the snippet.
-import { models } from "../shell/api.js";
+import { lineup, models, whenReady } from "../shell/api.js";
 import { $, trouble } from "../shell/dom.js";
-import { weigh, prepare } from "./answers.js";
+import { forget, prepare, weigh } from "./answers.js";
 import { samples } from "./samples.js";
 import { sources } from "./sources.js";
 import { snippets } from "./snippet.js";
 
-export async function start(section) {
-  let found = await models();
-  while (!found.models.some((model) => model.ready)) {  // the server may just have started
-    $("agreement").textContent = "No model is ready yet.";
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    found = await models(true);
-  }
-  $("agreement").textContent = "Choose a sample, or bring an image of your own.";
-  const ready = found.models.filter((model) => model.ready);
-  prepare(ready);
+export async function start() {
+  let found = await whenReady(() => { $("agreement").textContent = "No model is ready yet."; });
+  const ready = () => found.models.filter((model) => model.ready);
+  prepare(ready());
+  forget();
   snippets();
 
   /** `image`: {blob, name, truth}; the newest one wins. */
@@ -26,12 +21,24 @@ export async function start(section) {
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       $("agreement").scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });  // the answers are below
     }
-    return weigh(image).catch((error) => $("try-problem").replaceChildren(trouble(error)));
+    return weigh(image).catch((error) => $("try-problem").replaceChildren(trouble(error, error.again ? () => use(image) : null)));
   };
-  const show = sources(use);
-  await samples(ready, (image) => { show("file"); return use(image); });
-  return { hide: () => show("file") };
+  const show = sources(use, forget);
+  const offer = () => samples(ready(), (image) => { show("file"); return use(image); });
+  await offer();
+
+  /** Models that came, went or became ready meanwhile are asked from the next image on. */
+  async function again() {
+    const now = await models(true), before = lineup(found);
+    found = now;
+    if (lineup(now) === before) return;
+    prepare(ready());
+    await offer();
+  }
+  return { show: () => again().catch(failed), hide: () => show("file") };
 }
+
+const failed = (error) => $("try-problem").replaceChildren(trouble(error));
 
 let last = null;
 
