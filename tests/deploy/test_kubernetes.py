@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import tritonclient.http as triton
 import yaml
@@ -120,6 +121,15 @@ def test_an_end_leaves_time_for_the_proxies_and_for_the_answers(overlay: str) ->
 
 
 @needs_kubectl
+@pytest.mark.parametrize("overlay", [*SERVERS, "kserve"])
+def test_a_balancer_that_keeps_idle_connections_for_a_minute_is_the_one_that_closes_them(overlay: str) -> None:
+    container = (_one(overlay, "ServingRuntime")["spec"] if overlay == "kserve" else
+                 _one(overlay, "Deployment")["spec"]["template"]["spec"])["containers"][0]
+
+    assert int(container["args"][container["args"].index("--timeout-keep-alive") + 1]) > 60
+
+
+@needs_kubectl
 @pytest.mark.parametrize("overlay", SERVERS)
 def test_settings_are_settings_of_the_service(overlay: str) -> None:
     settings = _settings(overlay)
@@ -189,8 +199,9 @@ def test_the_runtime_of_kserve_answers_its_protocol_with_what_was_fetched(tmp_pa
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("WEIGHBRIDGE_", "BENTOML_"))}
     environment = {**kept, **told, "BENTOML_HOME": str(tmp_path / "home"), "WEIGHBRIDGE_JOBS": str(tmp_path / "jobs")}
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "bentoml", "serve", ".", "--port", str(port)], cwd=REPOSITORY,
-                                   env=environment, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen([sys.executable, "-m", "bentoml", "serve", ".", "--port", str(port),
+                                    *container["args"][1:]],
+                                   cwd=REPOSITORY, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         ready = f"http://127.0.0.1:{port}{container['readinessProbe']['httpGet']['path']}"
         deadline = time.monotonic() + 60
@@ -203,6 +214,8 @@ def test_the_runtime_of_kserve_answers_its_protocol_with_what_was_fetched(tmp_pa
         tensor.set_data_from_numpy(np.zeros([1, *asked["shape"][1:]], np.uint8))
         assert client.infer(name, [tensor]).get_response()["model_name"] == name
         client.close()
+        workers = [" ".join(child.cmdline()) for child in psutil.Process(process.pid).children(recursive=True)]
+        assert any(" ".join(container["args"][1:]) in worker for worker in workers), workers
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(20)
