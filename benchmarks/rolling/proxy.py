@@ -36,8 +36,10 @@ class Proxy:
 
     def write(self, ports: Sequence[int]) -> None:
         """The shipped file with these servers."""
-        text, servers = SHIPPED.read_text(), "\n".join(f"    server 127.0.0.1:{port};" for port in ports)
-        text = re.sub(r"(?:^ *server 127\.0\.0\.1:\d+;\n)+", f"{servers}\n", text, count=1, flags=re.MULTILINE)
+        text = SHIPPED.read_text()
+        shipped = re.findall(r"^ *server 127\.0\.0\.1:\d+.*;\n", text, re.MULTILINE)
+        servers = (re.sub(r":\d+", f":{port}", shipped[0]) for port in ports)
+        text = text.replace("".join(shipped), "".join(servers))
         self._file.write_text(text.replace("listen 127.0.0.1:3000;", f"listen 127.0.0.1:{self.port};"))
 
     def begin(self) -> None:

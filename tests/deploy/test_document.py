@@ -50,7 +50,7 @@ def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
         case ["docker", "tag" | "push", *_]:
             assert words[-1].startswith("registry.example.com/")
         case ["bentoml", "serve", ".", "--port", port]:
-            assert f"server 127.0.0.1:{port};" in (REPOSITORY / "deploy" / "nginx" / "nginx.conf").read_text()
+            assert f"server 127.0.0.1:{port} " in (REPOSITORY / "deploy" / "nginx" / "nginx.conf").read_text()
         case ["nginx", "-c", path, "-p", "/tmp"]:
             try:
                 nginx = find_nginx()

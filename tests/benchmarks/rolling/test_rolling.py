@@ -60,7 +60,7 @@ def test_the_shipped_file_gets_the_addresses_and_keeps_the_rest(tmp_path: Path) 
 
     text = (tmp_path / "nginx.conf").read_text()
     assert [line.split(":")[1] for line in text.splitlines() if line.startswith("    server 127")] == [
-        "4001;", "4002;", "4003;"]
+        "4001 max_fails=0;", "4002 max_fails=0;", "4003 max_fails=0;"]
     assert f"listen 127.0.0.1:{proxy.port};" in text
     assert "proxy_next_upstream error timeout;" in text
 
