@@ -31,7 +31,7 @@ ROUTES = {"routes": {
     "frugal": {"cascade": {"small": "fm000-tinyvgg", "large": "fm-fast", "threshold": 0.9}},
 }}
 # What a healthy server has nothing to tell of, and why.
-EMPTY = {"weighbridge_log_dropped_total": "no log line was dropped"}
+EMPTY = {"weighbridge_log_dropped_total": "no log line was dropped", "kube_pod_": "there is no cluster"}
 RAW = {"Content-Type": "application/octet-stream"}
 NARROW = {"WEIGHBRIDGE_CONCURRENCY": "1", "WEIGHBRIDGE_MAX_WAITING": "1", "WEIGHBRIDGE_INLINE_MS": "0"}
 PATIENCE_S = 60
