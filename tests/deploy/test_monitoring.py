@@ -48,7 +48,8 @@ def _asked() -> Iterator[str]:
             query = target["expr"].replace("$__rate_interval", "10s").replace("$job", ".*").replace("$model", ".*")
             yield re.sub(r"\s*==\s*0$", "", query)
     for rule in _rules():
-        yield re.sub(r"\s*(==|>)\s*[\d.]+$", "", rule["expr"]) if "alert" in rule else rule["expr"]
+        compared = re.sub(r"\s*(==|>)\s*[\d.]+$", "", rule["expr"])
+        yield re.sub(r"^absent\((.*)\)$", r"\1", compared) if "alert" in rule else rule["expr"]
     for trigger in yaml.safe_load(SCALED.read_text())["spec"]["triggers"]:
         yield trigger["metadata"]["query"].removesuffix(" or vector(0)")
 
