@@ -19,6 +19,9 @@ import pytest
 import yaml
 from process import REPOSITORY, Process
 
+from service.live import PREDICTING
+from service.routes import ROUTES as ROUTED
+
 PROMTOOL, PROMETHEUS = shutil.which("promtool"), shutil.which("prometheus")
 pytestmark = pytest.mark.skipif(
     PROMTOOL is None or PROMETHEUS is None, reason="no Prometheus is installed (Debian: apt install prometheus)"
@@ -148,6 +151,22 @@ def test_every_query_of_the_dashboard_the_rules_and_the_autoscaler_finds_somethi
         time.sleep(0.5)
 
     assert waiting == set()
+
+
+def test_the_latency_on_the_dashboard_is_that_of_every_route_that_predicts() -> None:
+    panel, = (panel for panel in DASHBOARD["panels"] if panel["title"] == "Latency of predictions")
+    served = {route.path for route in ROUTED}
+
+    for target in panel["targets"]:
+        asked = re.findall(r'route=~"([^"]+)"', target["expr"])[0]
+        assert {path for path in served if re.fullmatch(asked, path)} == set(PREDICTING)
+
+
+def test_no_replica_is_added_for_a_slow_client() -> None:
+    queries = [rule["expr"] for rule in _rules() if rule.get("record", "").startswith("job")]
+
+    assert not any("weighbridge_request_seconds" in query for query in queries)
+    assert all(re.search(r'stage(="queue"|!="read")', query) for query in queries if "stage_seconds" in query)
 
 
 def test_no_alert_fires_on_a_healthy_server(watcher: Watcher) -> None:
