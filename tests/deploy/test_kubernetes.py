@@ -168,6 +168,18 @@ def test_the_autoscaler_asks_for_what_the_rules_record_and_owns_the_replicas() -
 
 
 @needs_kubectl
+def test_what_prometheus_does_not_know_is_not_taken_for_a_quiet_day() -> None:
+    scaled = _one("overlays/full", "ScaledObject")["spec"]
+
+    assert scaled["fallback"]["behavior"] == "currentReplicasIfHigher"
+    assert scaled["fallback"]["replicas"] > scaled["minReplicaCount"]
+    assert scaled["triggers"][0]["metricType"] == "AverageValue"
+    for trigger in scaled["triggers"]:
+        assert trigger["metadata"]["ignoreNullValues"] == "false"
+        assert " or " not in trigger["metadata"]["query"]
+
+
+@needs_kubectl
 def test_the_operator_gets_the_rules_that_the_compose_file_gets() -> None:
     rules = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "rules.yml").read_text())
 

@@ -54,7 +54,7 @@ def _asked() -> Iterator[str]:
         compared = re.sub(r"\s*(==|>)\s*[\d.]+$", "", rule["expr"])
         yield re.sub(r"^absent\((.*)\)$", r"\1", compared) if "alert" in rule else rule["expr"]
     for trigger in yaml.safe_load(SCALED.read_text())["spec"]["triggers"]:
-        yield trigger["metadata"]["query"].removesuffix(" or vector(0)")
+        yield trigger["metadata"]["query"]
 
 
 class Traffic(threading.Thread):
