@@ -57,6 +57,13 @@ def _one(overlay: str, kind: str) -> Document:
     return found
 
 
+def _server(overlay: str) -> Document:
+    spec = _one("kserve", "ServingRuntime")["spec"] if overlay == "kserve" else (
+        _one(overlay, "Deployment")["spec"]["template"]["spec"])
+    container: Document = spec["containers"][0]
+    return container
+
+
 def _settings(overlay: str) -> dict[str, str]:
     return dict(_one(overlay, "ConfigMap")["data"])
 
@@ -116,15 +123,22 @@ def test_an_end_leaves_time_for_the_proxies_and_for_the_answers(overlay: str) ->
     answers = int(container["args"][container["args"].index("--timeout-graceful-shutdown") + 1])
 
     assert sleep + answers < spec["terminationGracePeriodSeconds"]
-    assert container["readinessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/readyz"
-    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", [*SERVERS, "kserve"])
+def test_no_pod_is_restarted_for_its_models(overlay: str) -> None:
+    container = _server(overlay)
+    asked = {probe: container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
+
+    live, ready = ("/v2/health/live", "/v2/health/ready") if overlay == "kserve" else ("/livez", "/readyz")
+    assert asked == {"startup": live, "readiness": ready, "liveness": live}
 
 
 @needs_kubectl
 @pytest.mark.parametrize("overlay", [*SERVERS, "kserve"])
 def test_a_balancer_that_keeps_idle_connections_for_a_minute_is_the_one_that_closes_them(overlay: str) -> None:
-    container = (_one(overlay, "ServingRuntime")["spec"] if overlay == "kserve" else
-                 _one(overlay, "Deployment")["spec"]["template"]["spec"])["containers"][0]
+    container = _server(overlay)
 
     assert int(container["args"][container["args"].index("--timeout-keep-alive") + 1]) > 60
 
