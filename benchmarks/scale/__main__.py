@@ -1,7 +1,7 @@
 """Measures what a prediction weighs on the wire, and prints what many of them need.
 
     python -m benchmarks.scale              print the calculation from what is committed
-    python -m benchmarks.scale --publish    count bytes and series anew, into benchmarks/results/scale/<machine>.json
+    python -m benchmarks.scale --publish    count bytes and series anew, into benchmarks/results/scale/wire.json
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
-from benchmarks.machine.fingerprint import fingerprint, slug
+from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.machine.server import serving
 from benchmarks.scale.wire import measure
 from benchmarks.scale.words import WIRE, scale
@@ -41,10 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
                 found = measure(server, SPLIT)
         finally:
             stop_all()
-        path = WIRE / f"{slug(machine)}.json"
-        result = {"schema_version": 1, "machine": machine, **found}
-        write_atomically(path, json.dumps(result, indent=1).encode() + b"\n")
-        console.print(f"published: {path}; now run make readme")
+        result = {"schema_version": 2, "machine": machine, **found}
+        write_atomically(WIRE, json.dumps(result, indent=1).encode() + b"\n")
+        console.print(f"published: {WIRE}; now run make readme")
     console.print(Markdown(scale()))
     return 0
 

@@ -30,7 +30,6 @@ class Core:
     capacity: float
     target: float
     target_p99_us: float
-    rss_bytes: int
 
     @property
     def utilisation(self) -> float:
@@ -81,7 +80,6 @@ def _core(each: dict[str, Any], decision: dict[str, Any], limit_us: float) -> Co
     return Core(
         label=each["name"], accuracy=each["card_accuracy"]["top1"], objective=decision["wish"]["objective_text"],
         limit_s=limit_us / 1e6, capacity=capacity["pass_rate"], target=found[0], target_p99_us=found[1],
-        rss_bytes=each["resources"]["server_rss_bytes"],
     )
 
 
@@ -113,7 +111,8 @@ def need(demand: int, core: Core, *, price: float, doubling: float, wire: dict[s
         in_gbit=demand * 8 * (wire["request_bytes"] + FRAME * both) / 1e9,
         out_gbit=demand * 8 * (wire["answer_bytes"] + FRAME * both) / 1e9,
         packets=demand * 2 * both, in_flight=demand * core.limit_s, waves=math.ceil(replicas / spare),
-        memory_gb=cores * core.rss_bytes / 1e9, series=replicas * wire["series"],
+        memory_gb=(replicas * wire["supervisor_bytes"] + cores * wire["worker_bytes"]) / 1e9,
+        series=replicas * wire["series"],
         scrape_mbit=replicas * wire["scrape_bytes"] * 8 / SCRAPE_S / 1e6,
     )
 

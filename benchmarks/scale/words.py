@@ -13,17 +13,17 @@ from benchmarks.peers.__main__ import RESULTS as PEERS
 from benchmarks.peers.goals import two_workers
 from benchmarks.scale.calculation import BALANCE, DEMANDS, SCRAPE_S, SPARE, TAIL_SHARE, Core, Need, cores_of, need
 
-WIRE = ROOT / "benchmarks" / "results" / "scale"
-NOTHING = ("Nothing can be calculated yet: it takes a committed decision, a comparison with peers and "
-           "`python -m benchmarks.scale --publish`, all of one machine.")
+WIRE = ROOT / "benchmarks" / "results" / "scale" / "wire.json"  # bytes and counts are those of any machine
+NOTHING = ("Nothing can be calculated yet: it takes a committed decision and a comparison with peers, of one machine, "
+           "and `python -m benchmarks.scale --publish`.")
 FAN_OUT = (10, 100)
 
 
 def scale() -> str:
-    """Everything, by machine for which all three measurements are committed."""
-    parts = []
+    """Everything, by machine for which decision and peers are committed."""
+    parts, wire = [], _read(WIRE)
     for path in published():
-        decision, wire, peers = _read(path), _read(WIRE / path.name), _read(PEERS / path.name)
+        decision, peers = _read(path), _read(PEERS / path.name)
         if decision and wire and peers and (ratios := two_workers(peers)):
             parts.append(_machine(decision, wire, min(ratios), len(ratios)))
     return "\n\n".join(parts) or NOTHING
@@ -33,13 +33,16 @@ def _machine(decision: dict[str, Any], wire: dict[str, Any], doubling: float, ro
     cores, price = cores_of(decision), decision["wish"]["price_per_hour"]
     rows = [(core, [need(demand, core, price=price, doubling=doubling, wire=wire) for demand in DEMANDS])
             for core in cores]
-    machine, objective = decision["machine"], cores[0].objective
+    machine, counted, objective = decision["machine"], wire["machine"], cores[0].objective
     measured = (
         f"Measured on {cpu_name(machine)} ({decision['cores']}), {objective}, one image per request as PNG; "
         f"decision of commit {machine['commit']}. "
         f"Two workers bore at least {doubling:.2f} times what one did ({rounds} rounds). "
         f"A request is {wire['request_bytes']:,.0f} bytes and its answer {wire['answer_bytes']:,.0f}; a replica that "
-        f"holds {wire['models']} models has {wire['series']} series on `/metrics`. "
+        f"holds {wire['models']} models has {wire['series']:,} series on `/metrics` when each was asked, and with one "
+        f"worker {(wire['supervisor_bytes'] + wire['worker_bytes']) / 1e6:,.0f} MB of memory, "
+        f"{wire['worker_bytes'] / 1e6:,.0f} of them the worker's; counted on {counted['at'][:10]}, at commit "
+        f"{counted['commit']}. "
         f"Price: {price:g} for a core and hour."
     )
     return "\n\n".join((measured, _per_core(cores), _needs(rows), _surroundings(rows), _fan_out()))

@@ -15,8 +15,9 @@ from benchmarks.scale.calculation import BALANCE, DEMANDS, FRAME, SPARE, TAIL_SH
 from benchmarks.scale.wire import measure
 
 CORE = Core(label="toy", accuracy=0.9, objective="p99 ≤ 20 ms", limit_s=0.02, capacity=1250.0, target=1000.0,
-            target_p99_us=9000.0, rss_bytes=300_000_000)
-WIRE = {"request_bytes": 600.0, "answer_bytes": 2000.0, "series": 100, "scrape_bytes": 15_000, "models": 1}
+            target_p99_us=9000.0)
+WIRE = {"request_bytes": 600.0, "answer_bytes": 2000.0, "series": 100, "scrape_bytes": 15_000, "models": 1,
+        "supervisor_bytes": 80_000_000, "worker_bytes": 300_000_000}
 
 
 def probe(rate: float, milliseconds: float, *, passed: bool = True) -> dict[str, Any]:
@@ -40,12 +41,14 @@ def test_demand_becomes_replicas_with_spare_ones_and_their_price() -> None:
     assert found.per_hour == pytest.approx(0.15)
     assert found.per_million == pytest.approx(0.15 / 3.6)
     assert (found.in_flight, found.series) == (20, 300)
+    assert found.memory_gb == pytest.approx(3 * 0.38)
 
 
 def test_several_workers_bear_what_two_were_measured_to_bear() -> None:
     found = need(100_000, CORE, price=1, doubling=1.6, wire=WIRE)
 
     assert found.cores_each == DEMANDS[100_000] == 4
+    assert found.memory_gb == pytest.approx(found.replicas * (0.08 + 4 * 0.3))
     assert found.working == 100_000 / (1000 * 0.8 * 0.8 * 4) + 0.9375  # 39.0625, and nobody can have a part
     assert need(100_000, CORE, price=1, doubling=2.4, wire=WIRE).working == 32  # more than twice is chance
 
@@ -58,12 +61,12 @@ def test_the_wire_carries_packets_and_not_only_bodies() -> None:
     assert found.out_gbit * 1e9 == pytest.approx(1000 * 8 * (2000 + 3 * FRAME))
 
 
-def test_a_machine_without_all_three_measurements_is_left_out(
+def test_without_counts_nothing_is_calculated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Nothing" not in words.scale()
 
-    monkeypatch.setattr(words, "WIRE", tmp_path)
+    monkeypatch.setattr(words, "WIRE", tmp_path / "wire.json")
 
     assert words.scale() == words.NOTHING
 
@@ -72,10 +75,12 @@ def test_bytes_and_series_are_counted_at_a_real_server(tmp_path: Path) -> None:
     with serving(root=MODELS, log=tmp_path / "server.log") as server:
         found = measure(server, SPLIT)
 
-    published = [json.loads(path.read_bytes()) for path in words.WIRE.glob("*.json")]
+    published = json.loads(words.WIRE.read_bytes())
     assert found["requests"] == 200
-    assert published
-    for other in published:
-        assert found["request_bytes"] == pytest.approx(other["request_bytes"], rel=0.1)
+    assert found["models"] == published["models"]
+    assert found["request_bytes"] == pytest.approx(published["request_bytes"], rel=0.1)
+    assert found["series"] == pytest.approx(published["series"], rel=0.1)
     assert found["answer_bytes"] > 100
-    assert found["scrape_bytes"] > 10 * found["series"] > 0
+    assert found["scrape_bytes"] > 10 * found["series"]
+    assert found["series"] > 100 * found["models"]  # each has its histograms, and none before it was asked
+    assert found["worker_bytes"] > found["supervisor_bytes"] > 0
