@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -141,6 +142,16 @@ def test_a_balancer_that_keeps_idle_connections_for_a_minute_is_the_one_that_clo
     container = _server(overlay)
 
     assert int(container["args"][container["args"].index("--timeout-keep-alive") + 1]) > 60
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", [*SERVERS, "kserve"])
+def test_a_pod_is_promised_more_memory_than_it_was_measured_to_hold(overlay: str) -> None:
+    wire = json.loads((REPOSITORY / "benchmarks" / "results" / "scale" / "wire.json").read_bytes())
+    asked = _server(overlay)["resources"]["requests"]["memory"]
+
+    held = (wire["supervisor_bytes"] + wire["worker_bytes"]) / 2**20
+    assert int(re.sub("Gi", "024", asked.removesuffix("Mi"))) > 1.25 * held
 
 
 @needs_kubectl
