@@ -30,7 +30,7 @@ VARIABLES = {f"WEIGHBRIDGE_{name.upper()}" for name in Settings.__dataclass_fiel
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
-    words = shlex.split(command, comments=True)
+    words = shlex.split(command.strip("()"), comments=True)
     while re.fullmatch(r"[A-Z_]+=.*", words[0]):
         assert words.pop(0).split("=")[0] in VARIABLES
     match words:
@@ -47,8 +47,11 @@ def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
             assert image in TEXT.partition("## In a cluster")[0]
             named = [value for option, value in pairwise(options) if option == "--env"]
             assert {value.split("=")[0] for value in named} <= VARIABLES
-        case ["docker", "tag" | "push", *_]:
-            assert words[-1].startswith("registry.example.com/")
+        case ["docker", "push", image]:
+            assert f"make image TAG={image}" in COMMANDS
+            assert not image.endswith((":cpu", ":latest"))
+        case ["cd", folder, "&&", "kustomize", "edit", "set", "image", change]:
+            _sets_the_image(folder, *change.split("="), tmp_path)
         case ["bentoml", "serve", ".", "--port", port]:
             assert f"server 127.0.0.1:{port} " in (REPOSITORY / "deploy" / "nginx" / "nginx.conf").read_text()
         case ["nginx", "-c", path, "-p", "/tmp"]:
@@ -63,6 +66,36 @@ def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
             _kubectl(rest)
         case _:
             pytest.fail(f"no test says how to try: {command}")
+
+
+def _sets_the_image(folder: str, name: str, image: str, tmp_path: Path) -> None:
+    """That the servers of an overlay then run it; where there is no kustomize, its line is written here."""
+    if KUBECTL is None:
+        pytest.skip("no kubectl; `make manifests` gets one")
+    shutil.copytree(REPOSITORY / "deploy", tmp_path / "deploy")
+    overlay = tmp_path / folder
+    if shutil.which("kustomize"):
+        subprocess.run(["kustomize", "edit", "set", "image", f"{name}={image}"], cwd=overlay, check=True)
+    else:
+        said = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+        where, _, tag = image.rpartition(":")
+        said["images"] = [{"name": name, "newName": where, "newTag": tag}]
+        (overlay / "kustomization.yaml").write_text(yaml.safe_dump(said))
+    built = subprocess.run([str(KUBECTL), "kustomize", str(overlay)], capture_output=True, text=True, check=True).stdout
+    server, = (each for each in yaml.safe_load_all(built) if each["kind"] in ("Deployment", "ServingRuntime"))
+    spec = server["spec"]["template"]["spec"] if server["kind"] == "Deployment" else server["spec"]
+    assert [container["image"] for container in spec["containers"]] == [image]
+
+
+@pytest.mark.parametrize("folder", ["overlays/gpu", "kserve"])
+def test_every_other_folder_is_told_its_image_in_the_same_way(folder: str, tmp_path: Path) -> None:
+    _sets_the_image(f"deploy/kubernetes/{folder}", "weighbridge", "registry.example.com/weighbridge:1", tmp_path)
+
+
+def test_a_rollback_goes_back_as_many_times_as_the_document_says() -> None:
+    assert "of the last five" in TEXT
+    deployment = yaml.safe_load((REPOSITORY / "deploy" / "kubernetes" / "base" / "deployment.yaml").read_text())
+    assert deployment["spec"]["revisionHistoryLimit"] == 5
 
 
 def _runs(*command: str) -> None:
