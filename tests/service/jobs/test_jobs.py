@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import signal
+import sqlite3
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from process import Process, running
 from toy import CLASSES, probabilities, write_toy
 
 from service.jobs.lock import is_held, take
-from service.jobs.store import ATTEMPTS, Contender, Full, Plan, Store
+from service.jobs.store import ATTEMPTS, FILE, Contender, Full, Plan, Store
 from service.settings import Settings
 from service.splits import write_split
 from service.wire import EvaluateAnswer, Job
@@ -242,6 +243,27 @@ def test_one_process_works_and_its_end_frees_the_place(tmp_path: Path) -> None:
     assert is_held(tmp_path)
     os.close(handle)
     assert not is_held(tmp_path)
+
+
+def test_servers_on_several_hosts_share_no_memory_of_the_store(store: Store) -> None:
+    store.add(PLAN, [])
+
+    with contextlib.closing(sqlite3.connect(store.folder / FILE)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_a_store_that_an_older_version_left_is_taken_over_even_while_it_is_read(tmp_path: Path, store: Store) -> None:
+    name = store.add(PLAN, []).id
+    with contextlib.closing(sqlite3.connect(store.folder / FILE, isolation_level=None)) as reader:
+        reader.execute("PRAGMA journal_mode = WAL")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM jobs").fetchall()
+        again = Store(Settings(jobs=tmp_path / "jobs"))
+        assert [row.id for row in again.all()] == [name]
+
+    assert again.find(name) is not None
+    with contextlib.closing(sqlite3.connect(store.folder / FILE)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_servers_of_other_models_keep_their_jobs_apart(tmp_path: Path) -> None:
