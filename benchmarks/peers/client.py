@@ -4,7 +4,8 @@
 
 Sockets, epoll and a spinning loop: Python's event loops round timers up to a millisecond, which is longer than the
 answers measured here. So it burns a core while it runs, which must be a core of its own. At a constant rate latency
-counts from the moment the request was due, so a server that stalls pays for every request that had to wait.
+counts from the moment the request was due, so a server that stalls pays for every request that had to wait. An answer
+that this client cannot read is its own fault and is counted apart from connections that the server broke.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
+from benchmarks.load.wire import Reply, ReplyError, parse
+
 MOST_CONNECTIONS = 512
 TIMEOUT_NS = 10 * 10**9
 
@@ -25,7 +28,7 @@ TIMEOUT_NS = 10 * 10**9
 class Connection:
     """One keep-alive connection with at most one request under way."""
 
-    __slots__ = ("busy", "due", "need", "seen", "sent", "socket")
+    __slots__ = ("busy", "due", "seen", "sent", "socket")
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.socket = socket.create_connection(address, timeout=10)
@@ -33,34 +36,29 @@ class Connection:
         self.due = self.sent = 0
         self.busy = False
         self.seen = bytearray()
-        self.need = -1
 
     def send(self, request: bytes, due: int) -> None:
         """Write a whole request; blocks only where it is larger than the socket's buffer."""
-        self.due, self.sent, self.need = due, perf_counter_ns(), -1
+        self.due, self.sent = due, perf_counter_ns()
         self.busy = True
         self.seen.clear()
         self.socket.sendall(request)
 
-    def complete(self) -> bool:
-        """Read what is there; whether the answer is whole. ConnectionError when the server hung up."""
+    def complete(self) -> Reply | None:
+        """Read what is there; the answer once it is whole.
+
+        ConnectionError when the server hung up before or spoke unasked, ReplyError for what is no answer.
+        """
         data = self.socket.recv(65536)
-        if not data:
+        if not self.busy:
             raise ConnectionError
         self.seen += data
-        if self.need < 0:
-            end = self.seen.find(b"\r\n\r\n")
-            if end < 0:
-                return False
-            self.need = end + 4 + _length(bytes(self.seen[:end]))
-        return len(self.seen) >= self.need
-
-
-def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line[15:])
-    raise ConnectionError("the answer has no Content-Length")
+        try:
+            return parse(bytes(self.seen), ended=not data)
+        except ReplyError as error:
+            if data:
+                raise
+            raise ConnectionError from error
 
 
 class Tally:
@@ -71,10 +69,11 @@ class Tally:
         self.lags: list[int] = []        # from the due time to the first byte sent
         self.not_200 = 0
         self.broken = 0
+        self.unread = 0                  # answers that this client could not make sense of
 
-    def add(self, connection: Connection, counts: bool) -> None:
+    def add(self, connection: Connection, reply: Reply, counts: bool) -> None:
         """An answer is whole."""
-        self.not_200 += not connection.seen.startswith(b"HTTP/1.1 200")
+        self.not_200 += reply.status != 200
         if counts:
             self.latencies.append(perf_counter_ns() - connection.due)
             self.lags.append(connection.sent - connection.due)
@@ -93,6 +92,12 @@ def send(address: tuple[str, int], request: bytes, *, rate: float, seconds: floa
         known[made.socket.fileno()] = made
         poll.register(made.socket.fileno(), select.EPOLLIN)
         return made
+
+    def drop(connection: Connection) -> None:
+        poll.unregister(connection.socket)
+        known.pop(connection.socket.fileno()).socket.close()
+        if not rate:
+            idle.append(connect())
 
     for _ in range(connections):
         idle.append(connect())
@@ -122,21 +127,23 @@ def send(address: tuple[str, int], request: bytes, *, rate: float, seconds: floa
         for file, _ in poll.poll(0):
             connection = known[file]
             try:
-                whole = connection.complete()
-            except OSError:
+                reply = connection.complete()
+            except (OSError, ReplyError) as error:
                 if connection.busy:
-                    tally.broken, busy = tally.broken + 1, busy - 1
+                    busy -= 1
+                    tally.unread += isinstance(error, ReplyError)
+                    tally.broken += isinstance(error, OSError)
                 else:
                     idle.remove(connection)
-                poll.unregister(file)
-                known.pop(file).socket.close()
-                if not rate:
-                    idle.append(connect())
+                drop(connection)
                 continue
-            if whole:
+            if reply is not None:
                 connection.busy, busy = False, busy - 1
-                idle.append(connection)
-                tally.add(connection, connection.due >= counted and (bool(rate) or perf_counter_ns() <= ends))
+                tally.add(connection, reply, connection.due >= counted and (bool(rate) or perf_counter_ns() <= ends))
+                if reply.closes:
+                    drop(connection)
+                else:
+                    idle.append(connection)
     for connection in known.values():
         connection.socket.close()
     return tally
@@ -157,8 +164,8 @@ def main(arguments: list[str]) -> int:
     latencies, lags = sorted(tally.latencies), sorted(tally.lags)
     sys.stdout.write(json.dumps({
         "requests": len(latencies), "seconds": order["seconds"], "not_200": tally.not_200, "broken": tally.broken,
-        "timeouts": 0, "p50_us": percentile(latencies, 0.5), "p99_us": percentile(latencies, 0.99),
-        "lag_p99_us": percentile(lags, 0.99),
+        "unread": tally.unread, "timeouts": 0, "p50_us": percentile(latencies, 0.5),
+        "p99_us": percentile(latencies, 0.99), "lag_p99_us": percentile(lags, 0.99),
     }) + "\n")
     return 0
 

@@ -141,7 +141,8 @@ class _Turn:
                  f"p99 {(row['p99_us'] or 0) / 1000:6.2f} ms  "
                  f"server {row['server_cpu']:.2f} client {row['client_cpu']:.2f}"
                  + (f"  NOT 200: {row['not_200']}" if row["not_200"] else "")
-                 + (f"  BROKEN: {row['broken']}" if row["broken"] else ""))
+                 + (f"  BROKEN: {row['broken']}" if row["broken"] else "")
+                 + (f"  UNREAD: {row['unread']}" if row.get("unread") else ""))
         return row
 
 

@@ -25,7 +25,7 @@ def summarise(rows: list[Row]) -> list[dict[str, Any]]:
 
     `ratio` compares with bare in the same round, so that a slow quarter of an hour does not count against anyone;
     `vs_one` of two workers compares with the contender's own single worker. `flaws` counts answers that were not 200,
-    broken connections and timeouts.
+    broken connections, timeouts, and `unread` ones: the answers that our own client could not make sense of.
     """
     by_key = {(row["contender"], row["kind"], row["form"], row["round"]): row for row in rows}
     found = []
@@ -38,16 +38,22 @@ def summarise(rows: list[Row]) -> list[dict[str, Any]]:
             "per_second": spread(_rate(row) for row in mine),
             "p50_us": spread(row["p50_us"] for row in mine if row["p50_us"] is not None),
             "p99_us": spread(row["p99_us"] for row in mine if row["p99_us"] is not None),
-            "ratio": spread(_rate(row) / _rate(bare) for row, bare in pairs if bare),
+            "ratio": spread(_rate(row) / _rate(bare) for row, bare in pairs if bare and bare["requests"]),
             "p99_ratio": spread(row["p99_us"] / bare["p99_us"] for row, bare in pairs
                                 if bare and bare["p99_us"] and row["p99_us"]),
-            "vs_one": spread(_rate(row) / _rate(one) for row, one in ones if one) if kind == "two-workers" else None,
+            "vs_one": spread(_rate(row) / _rate(one) for row, one in ones
+                             if kind == "two-workers" and one and one["requests"]),
             "client_cpu": round(median(row["client_cpu"] for row in mine), 2),
             "server_cpu": round(median(row["server_cpu"] for row in mine), 2),
             "requests": sum(row["requests"] for row in mine),
-            "flaws": sum(row["not_200"] + row["broken"] + row["timeouts"] for row in mine),
+            "flaws": sum(row["not_200"] + row["broken"] + row["timeouts"] + _unread(row) for row in mine),
+            "unread": sum(map(_unread, mine)),
         })
     return found
+
+
+def _unread(row: Row) -> int:
+    return int(row.get("unread", 0))  # wrk has no such count
 
 
 def _rate(row: Row) -> float:

@@ -10,6 +10,7 @@ Result = dict[str, Any]
 NONE = "–"
 TWO_WORKERS = "raw-32"
 FLAWED = " (!)"  # some answers were not 200, or never came
+UNREAD = "not measured: our client could not read its answers"
 
 
 def table(result: Result) -> str:
@@ -40,8 +41,8 @@ def latency(result: Result) -> str:
         own = _first(result, contender["name"], "half-own")
         same = _first(result, contender["name"], "half-bare")
         two = _first(result, contender["name"], "two-workers")
-        rate = f"{own['per_second']['median']:,.0f}/s, {own['form']}" if own else NONE
-        gain = f"{two['vs_one']['median']:.2f}" if two and two["vs_one"] else NONE
+        rate = f"{own['per_second']['median']:,.0f}/s, {own['form']}" if own and own["requests"] else NONE
+        gain = f"{two['vs_one']['median']:.2f}{_flaw(two)}" if two and two["vs_one"] else NONE
         lines.append(f"| {contender['label']} | {rate} | {_tail(own)} | {_tail(same)} | {gain} |")
     return "\n".join(lines)
 
@@ -92,17 +93,29 @@ def _first(result: Result, contender: str, kind: str) -> dict[str, Any] | None:
 def _rate(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return NONE
+    if not entry["requests"]:
+        return _nothing(entry)
     ratio = entry["ratio"]
     share = f" ({ratio['median']:.2f}; {ratio['low']:.2f} to {ratio['high']:.2f})" if ratio else ""
-    return f"{entry['per_second']['median']:,.0f}{share}{FLAWED if entry['flaws'] else ''}"
+    return f"{entry['per_second']['median']:,.0f}{share}{_flaw(entry)}"
 
 
 def _tail(entry: dict[str, Any] | None) -> str:
-    if entry is None or entry["p99_us"] is None:
+    if entry is None:
         return NONE
+    if entry["p99_us"] is None:
+        return _nothing(entry)
     p99 = entry["p99_us"]
-    return (f"{p99['median'] / 1000:.2f} ms ({p99['low'] / 1000:.2f} to {p99['high'] / 1000:.2f})"
-            f"{FLAWED if entry['flaws'] else ''}")
+    return f"{p99['median'] / 1000:.2f} ms ({p99['low'] / 1000:.2f} to {p99['high'] / 1000:.2f}){_flaw(entry)}"
+
+
+def _nothing(entry: dict[str, Any]) -> str:
+    """A load of which no answer counts: whose fault that is."""
+    return UNREAD if entry.get("unread") else f"no answer{_flaw(entry)}"
+
+
+def _flaw(entry: dict[str, Any]) -> str:
+    return FLAWED if entry["flaws"] else ""
 
 
 def _cores(cores: list[int]) -> str:

@@ -35,8 +35,9 @@ def test_two_workers_are_compared_with_the_own_single_one() -> None:
     assert summarise(rows)[1]["vs_one"]["median"] == 1.8
 
 
-def test_the_table_shows_failed_answers_and_who_is_missing() -> None:
-    result = {
+def shown(rows: list[dict[str, Any]]) -> str:
+    """The table of rows of one contender that was measured and of one that was not."""
+    return table({
         "machine": {"cpu": "a cpu", "usable_cores": 2, "python": "CPython 3.11", "at": "2026-01-02T03:04:05Z"},
         "plan": {"rounds": 1, "seconds": 1.0}, "cores": {"server": [0], "generator": [1]}, "client": "wrk 4",
         "model": "toy", "forms": {name: {"title": title} for name, (title, _) in FORMS.items()},
@@ -44,13 +45,30 @@ def test_the_table_shows_failed_answers_and_who_is_missing() -> None:
             {"name": "bare", "label": "Bare", "note": "", "versions": {"starlette": "1"}, "out": None},
             {"name": "ray", "label": "Ray Serve", "note": "", "versions": None, "out": "cannot be installed: no wheel"},
         ],
-        "summary": summarise([row("bare", 1000, 1, not_200=3)]),
-    }
+        "summary": summarise(rows),
+    })
 
-    text = table(result)
+
+def test_the_table_shows_failed_answers_and_who_is_missing() -> None:
+    text = shown([row("bare", 1000, 1, not_200=3)])
 
     assert "| Bare | 1,000 (1.00; 1.00 to 1.00) (!) | – |" in text
     assert "Ray Serve is not measured: cannot be installed: no wheel." in text
+
+
+def test_what_our_client_could_not_read_is_not_held_against_the_server() -> None:
+    nothing = {"p50_us": None, "p99_us": None}
+
+    assert "| Bare | – | not measured: our client could not read its answers | – | – |" in shown(
+        [row("bare", 0, 1, "half-own", unread=50, **nothing)])
+    assert "| Bare | – | no answer (!) | – | – |" in shown([row("bare", 0, 1, "half-own", broken=50, **nothing)])
+
+
+def test_a_tail_and_a_second_worker_show_failed_answers_too() -> None:
+    rows = [row("bare", 900, 1), row("bare", 500, 1, "half-own", broken=1),
+            row("bare", 1800, 1, "two-workers", timeouts=1)]
+
+    assert "| Bare | 500/s, raw | 0.50 ms (0.50 to 0.50) (!) | – | 2.00 (!) |" in shown(rows)
 
 
 def test_every_contender_with_an_environment_of_its_own_has_its_versions_pinned() -> None:
