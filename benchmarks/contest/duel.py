@@ -30,6 +30,7 @@ from benchmarks.machine.server import taste
 from service.card import write_atomically
 
 TASTERS = 30
+LONGEST_WARMUP = 5    # times as long as asked, until the answers are steady; as in a comparison
 DEFAULT_SHARE = 0.3   # of one over A's unloaded answer time: busy enough to see queues, calm enough to see work
 
 
@@ -119,7 +120,7 @@ def fight(contest: Contest, sides: dict[str, Side], payloads: Path, cores: Cores
                 side = sides[name]
                 plan = Plan(name=name, model=side.model, path=side.path, arrival="poisson",
                             rate=contest.facts["rate"], seconds=terms.seconds, warmup=terms.warmup,
-                            seed=terms.seed + pair)
+                            warmup_most=LONGEST_WARMUP * terms.warmup, seed=terms.seed + pair)
                 if find_load(place, plan) is None:
                     shown = screen.step(f"pair {pair + 1} of {terms.pairs}: {side.text}", plan.warmup + plan.seconds)
                     send(plan, servers[name], payloads=payloads, folder=place, cores=cores.generator, progress=shown)

@@ -29,18 +29,17 @@ FIGURES = {"p50": 50.0, "p99": 99.0}
 SIGN_TEST = 0.01
 MORE_FAILING = 0.001   # of all requests: what B may fail more often than A
 WORSE = ("slower", "less accurate", "failing")
-# What makes a pair useless for a comparison; that one side is saturated or fails is a result, not a fault of the run.
 RISK = 0.05            # of one false alarm or more
-SPOILS = ("generator-cpu", "rate-not-reached", "send-lag")
+# What makes a pair useless for a comparison; that one side is saturated or fails is a result, not a fault of the run.
+SPOILS = ("generator-cpu", "rate-not-reached", "send-lag", "never-steady")
+RESULTS = ("nothing-succeeded", "saturated", "dropped", "failures")
 
 
 def derive(contest: Contest) -> dict[str, Any]:
     """Everything the pairs say so far."""
     pairs = contest.loads()
-    findings = [replace(finding, invalid=finding.code in SPOILS,
-                        reason=f"pair {number}, {load.plan.name.upper()}: {finding.reason}")
-                for number, pair in enumerate(pairs, 1) for load in pair for finding in audit(load)
-                if finding.code != "few-requests"]
+    findings = [replace(finding, reason=f"pair {number}, {load.plan.name.upper()}: {finding.reason}")
+                for number, pair in enumerate(pairs, 1) for load in pair for finding in about(load)]
     result: dict[str, Any] = {
         "schema_version": 1, "run_id": contest.folder.name, **{key: contest.facts.get(key) for key in
         ("created", "command", "machine", "cores", "terms", "rate", "datasets")},
@@ -58,6 +57,15 @@ def derive(contest: Contest) -> dict[str, Any]:
     result["figures"] = {name: _figure(pairs, q, margin, confidence) for name, q in FIGURES.items()
                          if all(len(load.rows.measured.succeeded) for pair in pairs for load in pair)}
     return result | {"verdict": overall(result)}
+
+
+def about(load: Load) -> list[Finding]:
+    """What was found about one load, invalid where it spoils the pair."""
+    found = [finding for finding in audit(load) if finding.code != "few-requests"]
+    codes = {finding.code for finding in found}
+    # A server that cannot bear the rate never becomes steady either: that is what the pair shows.
+    spoils = set(SPOILS) - ({"never-steady"} if codes & set(RESULTS) else set())
+    return [replace(finding, invalid=finding.code in spoils) for finding in found]
 
 
 def overall(result: dict[str, Any]) -> str:

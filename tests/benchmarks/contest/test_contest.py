@@ -22,6 +22,7 @@ from benchmarks.contest.sides import parse_side
 from benchmarks.contest.verdict import derive
 from benchmarks.contest.words import exit_code, headline, markdown
 from benchmarks.load.audit import about_the_commits
+from benchmarks.load.plan import Plan
 from benchmarks.load.rows import FAILED, OK
 from benchmarks.load.stored import Load
 from benchmarks.machine.children import ROOT
@@ -90,6 +91,19 @@ def test_a_late_generator_makes_it_inconclusive(judged: Callable[..., dict[str, 
     assert "**INVALID** `send-lag`" in markdown(found)
 
 
+@pytest.mark.parametrize(("last_us", "spoilt"), [(5000, True), (9_000_000, False)])
+def test_a_server_that_was_still_moving_spoils_a_pair_unless_the_rate_is_what_it_cannot_bear(
+    made: Made, poisson: Callable[..., Plan], last_us: int, spoilt: bool
+) -> None:
+    times = np.arange(1000) * 10_000 + np.linspace(5000, last_us, 1000).astype(np.int64)
+    load = made(poisson(rate=100.0, seconds=10.0, warmup=0.0, warmup_most=5.0), done=times)
+    load.generator["warmup"] = {"seconds": 0.0, "steady": False, "windows_us": [9000.0, 5000.0]}
+
+    found = {finding.code: finding.invalid for finding in verdict.about(load)}
+
+    assert found == ({"never-steady": True} if spoilt else {"never-steady": False, "saturated": False})
+
+
 def test_too_few_pairs_are_no_verdict(judged: Callable[..., dict[str, Any]]) -> None:
     assert judged(2.0, pairs=2)["verdict"] == "inconclusive"
 
@@ -153,8 +167,8 @@ def test_two_running_servers_from_the_command_line(
 ) -> None:
     with fake("--work", 0.002) as a, fake("--work", 0.012) as b:  # six times as slow, so that noise cannot hide it
         command = [sys.executable, "-m", "benchmarks", "compare", a.url, b.url, "--root", str(toys / "models"),
-                   "--body", "raw", "--pairs", "3", "--seconds", "1.5", "--rate", "20", "--output", str(tmp_path / "c")]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+                   "--body", "raw", "--pairs", "3", "--seconds", "1.5", "--rate", "40", "--output", str(tmp_path / "c")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
 
     assert done.stderr == ""
     result = json.loads((tmp_path / "c" / "comparison.json").read_text())
@@ -163,5 +177,6 @@ def test_two_running_servers_from_the_command_line(
     assert result["verdict"] in ("slower", "inconclusive")  # the latter where the machine was too busy to send on time
     assert done.returncode == {"slower": 3, "inconclusive": 4}[result["verdict"]]
     assert verdict.FIGURES.keys() == result["figures"].keys()
-    first, second = (json.loads((tmp_path / "c" / f"pair-{n}" / "a.json").read_text())["plan"]["seed"] for n in (1, 2))
-    assert second == first + 1
+    first, second = (json.loads((tmp_path / "c" / f"pair-{n}" / "a.json").read_text())["plan"] for n in (1, 2))
+    assert second["seed"] == first["seed"] + 1
+    assert first["warmup_most"] == 5 * first["warmup"]
