@@ -22,11 +22,15 @@ from benchmarks.report.screen import LiveScreen
 from benchmarks.stats.ratio import LEAST_PAIRS
 from service.runtimes import RUNTIMES
 
+EXIT_INVALID = 4
+EXIT_CODES = {"agree": 0, "differ": 3, "undecided": 5}
+
 
 def add_to(commands: Any) -> None:
     """Its options."""
     add = commands.add_parser("crosscheck", help="do our engine and MLPerf's LoadGen find the same latencies?",
-                              epilog="exit code: 0 they agree, 3 they do not, 4 invalid, 1 could not be measured")
+                              epilog="exit code: 0 they agree, 3 they differ, 4 invalid, 5 undecided, 1 could not be "
+                                     "measured")
     add.add_argument("model", metavar="MODEL", help="name of one model")
     add.add_argument("--rate", type=positive, help="requests per second; default: 30 %% of what the server bears alone")
     add.add_argument("--seconds", type=positive, default=20.0, help="of each Poisson load (default: 20)")
@@ -38,7 +42,7 @@ def add_to(commands: Any) -> None:
 
 
 def crosscheck(options: argparse.Namespace, console: Console) -> int:
-    """Let both engines measure; 0: they agree, 3: they do not, 4: the loads are invalid."""
+    """Let both engines measure; 0: they agree, 3: they differ, 4: the loads are invalid, 5: nobody knows."""
     python = interpreter()
     contender = _contender(options.root, options.model, options.runtime)
     cores, machine = share_out(), fingerprint()
@@ -56,9 +60,7 @@ def crosscheck(options: argparse.Namespace, console: Console) -> int:
     console.print(f"result: [bold]{check.folder}/result.json[/]", soft_wrap=True)
     if options.publish:
         console.print(f"published: {publish(result)}", soft_wrap=True)
-    if not result["validity"]["valid"]:
-        return 4
-    return 0 if result["agree"] else 3
+    return EXIT_CODES[result["verdict"]] if result["validity"]["valid"] else EXIT_INVALID
 
 
 def _contender(root: Path, name: str, runtime: str) -> Contender:

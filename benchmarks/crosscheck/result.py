@@ -1,8 +1,8 @@
 """Whether the two engines agree, from the latencies of every single request that each has sent.
 
-Both clocks run from the scheduled start to the whole answer. Agreement means that the intervals of the percentile, each
-from the scatter between one engine's own runs, have a value in common, and that the interval of their ratio holds 1 or
-lies within the margin. How fine a difference would have shown is said by that interval.
+Both clocks run from the scheduled start to the whole answer. They agree where the whole interval of the ratio lies
+within the margin, and differ where it lies beyond it. That the interval merely holds 1 is no agreement: the less is
+measured, the more often it does. Then it is open, and the far end says how large a difference may have been missed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,13 @@ from benchmarks.crosscheck.turns import RESULT_FILE, Crosscheck, Rounds
 from benchmarks.load.audit import MAX_LAG_SHARE, MIN_LAG_US, Finding, about_the_machine, audit, validity
 from benchmarks.load.stored import Load
 from benchmarks.machine.fingerprint import slug
-from benchmarks.stats.intervals import overlap
-from benchmarks.stats.ratio import compare, student
+from benchmarks.stats.intervals import Interval
+from benchmarks.stats.ratio import compare, judge, student
 from service.card import write_atomically
 
-SCHEMA_VERSION = 1
-MARGIN = 0.10
+SCHEMA_VERSION = 2
+MARGIN = 0.10              # of the ratio: what two engines may be apart and still be said to agree
+Agreement = Literal["agree", "differ", "undecided"]
 PERCENTILES = {"server": 99, "single": 90}
 TITLES = {"server": "Server (Poisson)", "single": "SingleStream"}
 PUBLISHED = RESULTS / "crosscheck"
@@ -54,9 +55,21 @@ def derive(check: Crosscheck, rounds: Rounds) -> dict[str, Any]:
         "machine": check.facts["machine"], "cores": check.facts["cores"], "terms": check.facts["terms"],
         "datasets": check.facts.get("datasets", {}), "rate": check.facts["rate"],
         "engines": {"ours": rounds["server"][0][0].generator["engine"], "loadgen": rounds["server"][0][1].version},
-        "scenarios": scenarios, "agree": len(answered) == len(rounds) and all(entry["agree"] for entry in scenarios),
+        "scenarios": scenarios, "verdict": overall(scenarios) if len(answered) == len(rounds) else "undecided",
         "validity": state, "note": NOTE,
     }
+
+
+def agreement(interval: Interval, margin: float) -> Agreement:
+    """What an interval of the ratio says."""
+    said: dict[str, Agreement] = {"equivalent": "agree", "inconclusive": "undecided"}
+    return said.get(judge(interval, margin), "differ")
+
+
+def overall(scenarios: list[dict[str, Any]]) -> Agreement:
+    """One word: a difference anywhere over doubt anywhere."""
+    found: set[Agreement] = {entry["verdict"] for entry in scenarios}
+    return "differ" if "differ" in found else "agree" if found == {"agree"} else "undecided"
 
 
 def _scenario(scenario: str, pairs: list[tuple[Load, Found]]) -> dict[str, Any]:
@@ -68,13 +81,10 @@ def _scenario(scenario: str, pairs: list[tuple[Load, Found]]) -> dict[str, Any]:
 
     ours, theirs = (_engine([pair[side] for pair in both], percentile) for side in (0, 1))
     ratio = compare(both, statistic, margin=MARGIN)
-    # Both intervals, and that of the ratio, which is finer because a round's two loads met the same machine.
-    agree = overlap(tuple(ours["interval_us"]), tuple(theirs["interval_us"])) and (
-        ratio.interval[0] <= 1 <= ratio.interval[1] or ratio.verdict == "equivalent")
     return {
         "scenario": scenario, "title": TITLES[scenario], "percentile": percentile, "ours": ours, "loadgen": theirs,
-        "ratio": {"at": ratio.at, "interval": ratio.interval, "margin": MARGIN, "verdict": ratio.verdict},
-        "agree": agree,
+        "ratio": {"at": ratio.at, "interval": ratio.interval, "margin": MARGIN},
+        "verdict": agreement(ratio.interval, MARGIN),
     }
 
 
@@ -133,9 +143,21 @@ def sentences(result: dict[str, Any]) -> list[str]:
         at = f" at {result['rate']:g}/s" if entry["scenario"] == "server" else ""
         told.append(
             f"{entry['title']}{at}: p{entry['percentile']} {_ms(ours)} by our engine, {_ms(theirs)} by LoadGen: "
-            f"they {'agree' if entry['agree'] else 'DIFFER'}; LoadGen's is {ratio['at']:.2f} times ours "
+            f"{_verdict(entry)}; LoadGen's is {ratio['at']:.2f} times ours "
             f"({ratio['interval'][0]:.2f} to {ratio['interval'][1]:.2f})")
     return [*told, result["note"]]
+
+
+def _verdict(entry: dict[str, Any]) -> str:
+    (low, high), margin = entry["ratio"]["interval"], entry["ratio"]["margin"]
+    farthest = max(high, 1 / low) - 1
+    if entry["verdict"] == "agree":
+        return f"they agree within {margin:.0%}"
+    if entry["verdict"] == "differ":
+        return f"they DIFFER by more than {margin:.0%}"
+    if low <= 1 <= high:
+        return f"no difference found; it may be up to {farthest:.0%}"
+    return f"they differ, and whether by more than {margin:.0%} is open; it may be up to {farthest:.0%}"
 
 
 def _ms(engine: dict[str, Any]) -> str:

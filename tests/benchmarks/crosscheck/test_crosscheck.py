@@ -16,7 +16,7 @@ from benchmarks.commands import crosschecking
 from benchmarks.comparison.contenders import NothingToWeighError
 from benchmarks.crosscheck import loadgen
 from benchmarks.crosscheck.loadgen import Found, LoadGenError, Task, drive, interpreter
-from benchmarks.crosscheck.result import derive, publish, sentences
+from benchmarks.crosscheck.result import _verdict, agreement, derive, overall, publish, sentences
 from benchmarks.crosscheck.turns import Crosscheck, Rounds, Terms, open_crosscheck
 from benchmarks.load.stored import Load
 from benchmarks.machine.fingerprint import fingerprint
@@ -34,12 +34,12 @@ def check(tmp_path: Path) -> Crosscheck:
     return opened
 
 
-def rounds(made: Callable[..., Load], slower: float = 1.0, **theirs: Any) -> Rounds:
-    """Four rounds of noise of one distribution, LoadGen's `slower` times as slow."""
+def rounds(made: Callable[..., Load], slower: float = 1.0, noise: float = 50, **theirs: Any) -> Rounds:
+    """Four rounds of one distribution with this much noise (us), LoadGen's `slower` times as slow."""
     random = np.random.default_rng(0)
 
     def pair(name: str) -> tuple[Load, Found]:
-        ours, other = (random.exponential(2000, 1000).astype(np.int64) + 1000 for _ in range(2))
+        ours, other = (random.exponential(noise, 1000).astype(np.int64) + 3000 for _ in range(2))
         load = made(done=INTERVAL + ours)
         other = (other * slower).astype(np.int64)
         said = {f"{p}.00": int(np.sort(other)[int(1000 * p / 100)]) * 1000 for p in (90, 99)}
@@ -52,11 +52,11 @@ def rounds(made: Callable[..., Load], slower: float = 1.0, **theirs: Any) -> Rou
 def test_two_engines_that_see_the_same_agree(made: Callable[..., Load], check: Crosscheck, tmp_path: Path) -> None:
     result = derive(check, rounds(made))
 
-    assert result["agree"]
+    assert result["verdict"] == "agree"
     assert [entry["percentile"] for entry in result["scenarios"]] == [99, 90]
     assert not [reason for reason in result["validity"]["reasons"] if reason["code"].startswith("loadgen")]
     said = "\n".join(sentences(result))
-    assert "they agree" in said
+    assert "they agree within 10%" in said
     assert "not an MLPerf result" in said
     published = json.loads(publish(result, tmp_path / "results").read_text())
     assert published["engines"]["loadgen"] == "6.0"
@@ -65,8 +65,38 @@ def test_two_engines_that_see_the_same_agree(made: Callable[..., Load], check: C
 def test_an_engine_that_sees_more_differs(made: Callable[..., Load], check: Crosscheck) -> None:
     result = derive(check, rounds(made, slower=1.5))
 
-    assert not result["agree"]
-    assert "they DIFFER" in sentences(result)[0]
+    assert result["verdict"] == "differ"
+    assert "they DIFFER by more than 10%" in sentences(result)[0]
+
+
+def test_too_little_to_tell_is_not_agreement(made: Callable[..., Load], check: Crosscheck) -> None:
+    result = derive(check, rounds(made, noise=5000))
+    low, high = result["scenarios"][0]["ratio"]["interval"]
+
+    assert low < 1 < high
+    assert result["verdict"] == "undecided"
+    assert "no difference found; it may be up to " in sentences(result)[0]
+
+
+@pytest.mark.parametrize(("interval", "said"), [
+    ((0.95, 1.05), "agree"), ((1.02, 1.08), "agree"), ((1.12, 1.3), "differ"), ((0.7, 0.9), "differ"),
+    ((0.83, 1.24), "undecided"), ((1.05, 1.15), "undecided"),
+])
+def test_the_whole_interval_decides(interval: tuple[float, float], said: str) -> None:
+    assert agreement(interval, 0.10) == said
+
+
+def test_a_difference_is_told_even_where_its_size_is_open() -> None:
+    entry = {"verdict": "undecided", "ratio": {"interval": (1.05, 1.15), "margin": 0.1}}
+
+    assert _verdict(entry) == "they differ, and whether by more than 10% is open; it may be up to 15%"
+
+
+@pytest.mark.parametrize(("verdicts", "said"), [
+    (("agree", "agree"), "agree"), (("agree", "undecided"), "undecided"), (("undecided", "differ"), "differ"),
+])
+def test_one_scenario_that_differs_outweighs_the_others(verdicts: tuple[str, ...], said: str) -> None:
+    assert overall([{"verdict": each} for each in verdicts]) == said
 
 
 @pytest.mark.parametrize(("theirs", "code"), [
