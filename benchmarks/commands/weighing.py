@@ -1,4 +1,4 @@
-"""`run`: every model side by side at shares of its own capacity, with a report."""
+"""`run`: every model side by side at shares of its own throughput, with a report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_to(commands: Any) -> None:
     add_common(add)
     add.add_argument("--seconds", type=positive, help="measured time of each load (default: 15)")
     add.add_argument("--rates", type=rates, default=(), metavar="R,R", help="requests per second, the same for all; "
-                     "default: 50 %% and 80 %% of each model's own capacity")
+                     "default: 50 %% and 80 %% of each model's own closed-loop throughput")
     add.add_argument("--runtime", choices=RUNTIMES, default="onnxruntime")
     add.add_argument("--threads", type=count, default=1, help="of the runtime, and cores of the server (default: 1)")
     add.add_argument("--quick", action="store_true", help="three seconds per load; screening, not for publishing")

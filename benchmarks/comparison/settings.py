@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.load.plan import Plan
 
-UTILISATIONS = (0.5, 0.8)   # of the measured capacity: an ordinary day, and a busy one
+UTILISATIONS = (0.5, 0.8)   # of the closed loop's throughput: an ordinary day, and a busy one
 SINGLE_STREAM = 700         # requests; 662 are the minimum for a p99
 
 
@@ -17,7 +17,7 @@ class Settings:
     models: tuple[str, ...] = ("*",)
     root: str = "models"
     seconds: float = 15.0                # measured time of each load
-    rates: tuple[float, ...] = ()        # requests per second; empty: UTILISATIONS of each model's capacity
+    rates: tuple[float, ...] = ()        # requests per second; empty: UTILISATIONS of each model's throughput
     seed: int = 0
     body: str = "png"
     runtime: str = "onnxruntime"

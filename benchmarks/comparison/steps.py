@@ -108,6 +108,6 @@ class _Steps:
 def describe(plan: Plan) -> str:
     """A plan in a few words."""
     if plan.arrival != "closed":
-        share = f", {plan.utilisation:.0%} of capacity" if plan.utilisation else ""
+        share = f", {plan.utilisation:.0%} of throughput" if plan.utilisation else ""
         return f"{plan.rate:g} requests/s{share}"
     return "one request at a time" if plan.connections == 1 else f"{plan.connections} connections, no pause"

@@ -41,7 +41,7 @@ def load_named(entry: Entry, name: str) -> Entry | None:
 
 
 def headline(entry: Entry) -> Entry | None:
-    """The open load models are compared at: the first one, at half of the capacity unless rates were given."""
+    """The open load models are compared at: the first one, at half of the throughput unless rates were given."""
     return next((load for load in entry["loads"] if load["arrival"] != "closed"), None)
 
 

@@ -8,8 +8,8 @@ from benchmarks.report import figures
 from benchmarks.report.markup import Markup, el, join, table
 from benchmarks.report.metrics import BY_KEY, METRICS, Entry, Metric, headline
 from benchmarks.report.numbers import MISSING, figure, listed, milliseconds, number
-from benchmarks.report.tables import MARKED, operating_point
-from benchmarks.report.verdict import QUESTIONS, lead
+from benchmarks.report.tables import leaders, operating_point
+from benchmarks.report.verdict import OWN_RATES, QUESTIONS, comparable, lead
 from benchmarks.stats.intervals import overlap
 
 Result = dict[str, Any]
@@ -29,7 +29,7 @@ def trade_off(result: Result) -> Markup | None:
     if not any(headline(entry) for entry in result["models"]):
         return None
     return join([el("h2", "Accuracy against p99 response time"),
-                 el("p", f"At {operating_point(result)}. Up and to the left is better. Bars are 95 % intervals; where "
+                 el("p", f"At {operating_point(result)}. {_better(result['models'])} Bars are 95 % intervals; where "
                          "they overlap, the order may be chance.", class_="soft"),
                  figures.accuracy_against_p99(result["models"])])
 
@@ -37,13 +37,13 @@ def trade_off(result: Result) -> Markup | None:
 def comparison(result: Result) -> Markup:
     """Everything side by side."""
     entries = result["models"]
-    best = {key: found.names for key in MARKED if (found := lead(BY_KEY[key], entries))}
+    best = leaders(entries)
     head = ["Model", *(join([metric.label, el("br"), metric.unit]) for metric in METRICS)]
     rows = [[_name(i, entry), *(_cell(metric, entry, best) for metric in METRICS)] for i, entry in enumerate(entries)]
     return join([el("h2", "Side by side"),
                  el("p", f"p50, p90 and p99 are response times at {operating_point(result)}; unloaded is one request "
-                         "at a time; throughput is what connections that never pause get. Green leads or ties.",
-                    class_="soft"),
+                         "at a time; throughput is what connections that never pause get. Green leads or ties."
+                         f"{_unmarked(entries)}", class_="soft"),
                  table(head, rows)])
 
 
@@ -89,6 +89,9 @@ def _banner(state: dict[str, Any]) -> Markup | None:
 
 
 def _lead(metric: Metric, phrase: str, entries: list[Entry]) -> Markup:
+    if not comparable(metric, entries):
+        return el("div", el("h3", phrase.capitalize()), el("strong", "not ranked"),
+                  el("div", OWN_RATES, class_="figure soft"), class_="answer")
     found = lead(metric, entries)
     if found is None:
         return el("div", el("h3", phrase.capitalize()), el("strong", "no valid figure"), class_="answer")
@@ -97,6 +100,16 @@ def _lead(metric: Metric, phrase: str, entries: list[Entry]) -> Markup:
               el("strong", listed(found.names), class_="tie" if tie else None),
               el("div", figure(metric, found.best), class_="figure soft"),
               el("div", found.caveat, class_="soft invalid") if found.caveat else None, class_="answer")
+
+
+def _better(entries: list[Entry]) -> str:
+    if comparable(BY_KEY["response_p99"], entries):
+        return "Up and to the left is better."
+    return f"Up is better; {OWN_RATES}, so further left is better only where the rate is no lower."
+
+
+def _unmarked(entries: list[Entry]) -> str:
+    return "" if comparable(BY_KEY["response_p99"], entries) else f" No p99 does: {OWN_RATES}."
 
 
 def _name(position: int, entry: Entry) -> Markup:

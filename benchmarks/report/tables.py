@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.machine.fingerprint import cpu_and_cores
+from benchmarks.machine.fingerprint import BUSY, cpu_and_cores
 from benchmarks.report.metrics import BY_KEY, Entry, Metric, headline
 from benchmarks.report.numbers import MISSING, listed, number
-from benchmarks.report.verdict import lead
+from benchmarks.report.verdict import comparable, lead
 
 IN_README = ("card_accuracy", "response_p50", "response_p99", "throughput", "parameters", "size")
 IN_TERMINAL = ("card_accuracy", "accuracy", "response_p50", "response_p99", "throughput", "parameters", "size")
@@ -19,11 +19,11 @@ MARKED = ("card_accuracy", "response_p99", "throughput")
 def comparison_table(result: dict[str, Any]) -> str:
     """The comparison as a Markdown table, most accurate model first; the best per column in bold, ties included.
 
-    Latency is response time at half of each model's own capacity; invalid figures are struck out.
+    Latency is response time at half of what each model bears in a closed loop; invalid figures are struck out.
     """
     columns = [BY_KEY[key] for key in IN_README]
     entries = ordered(result["models"])
-    best = _leaders(entries)
+    best = leaders(entries)
     head = ["Model", "Architecture", *(", ".join(filter(None, (metric.label, metric.unit))) for metric in columns)]
     lines = ["| " + " | ".join(head) + " |", "|" + "|".join(["---", "---", *["---:"] * len(columns)]) + "|"]
     for entry in entries:
@@ -38,19 +38,24 @@ def caption(result: dict[str, Any]) -> str:
     requests = sum(load["requests"] for entry in result["models"] for load in entry["loads"])
     state = "valid" if result["validity"]["valid"] else "INVALID: " + "; ".join(
         reason["reason"] for reason in result["validity"]["reasons"])
+    apart = "" if comparable(BY_KEY["response_p99"], result["models"]) else (
+        ", so each model was asked at a rate of its own and no latency is marked as the best")
+    load = machine["load_average"][0]
+    busy = f"; load average {load:g} when it began" if load > BUSY * (machine["usable_cores"] or 1) else ""
     return (
         f"{cpu_and_cores(machine)}, {settings['runtime']}, "
         f"{settings['threads']} thread; {requests:,} requests with labelled images of {listed(list(datasets))} "
         f"as {settings['body']}; Poisson arrivals, latency from the intended start at "
-        f"{operating_point(result)}; 95 % intervals and raw rows in the report; commit {machine['commit']}, "
-        f"seed {settings['seed']}; {state}."
+        f"{operating_point(result)}{apart}; throughput is that of a closed loop of {settings['connections']} "
+        f"connections; one start of each server{busy}; 95 % intervals and raw rows in the report; "
+        f"commit {machine['commit']}, seed {settings['seed']}; {state}."
     )
 
 
 def terminal_table(result: dict[str, Any]) -> Table:
     """The comparison for a terminal, most accurate model first; green leads, red is not to be believed."""
     entries = ordered(result["models"])
-    best = _leaders(entries)
+    best = leaders(entries)
     table = Table(title=f"latency at {operating_point(result)}", title_justify="left", title_style="dim",
                   header_style="bold", box=None, pad_edge=False)
     columns = [BY_KEY[key] for key in IN_TERMINAL]
@@ -75,12 +80,15 @@ def operating_point(result: dict[str, Any]) -> str:
     loads = [load for entry in result["models"] if (load := headline(entry))]
     if not loads:
         return "no open load"
-    share = loads[0]["utilisation"]
-    return f"{share:.0%} of each model's capacity" if share else f"{loads[0]['rate_requested']:g} requests/s"
+    if share := loads[0]["utilisation"]:
+        return f"{share:.0%} of each model's own closed-loop throughput"
+    return f"{loads[0]['rate_requested']:g} requests/s"
 
 
-def _leaders(entries: list[Entry]) -> dict[str, tuple[str, ...]]:
-    return {key: found.names for key in MARKED if (found := lead(BY_KEY[key], entries))}
+def leaders(entries: list[Entry]) -> dict[str, tuple[str, ...]]:
+    """Who is marked as the best, by metric; nobody where the figures cannot be ranked."""
+    return {key: found.names for key in MARKED
+            if comparable(BY_KEY[key], entries) and (found := lead(BY_KEY[key], entries))}
 
 
 def _markdown(metric: Metric, entry: Entry, best: dict[str, tuple[str, ...]]) -> str:

@@ -10,6 +10,7 @@ from benchmarks.report.metrics import BY_KEY, Entry, Metric, Value
 from benchmarks.report.numbers import figure, listed
 from benchmarks.stats.intervals import overlap
 
+OWN_RATES = "each model was asked at a rate of its own"
 QUESTIONS = {"card_accuracy": "most accurate", "response_p99": "lowest p99", "throughput": "highest throughput"}
 
 
@@ -44,6 +45,12 @@ def lead(metric: Metric, entries: list[Entry]) -> Lead | None:
     return Lead(names, best, unranked=len(entries) - len(found))
 
 
+def comparable(metric: Metric, entries: list[Entry]) -> bool:
+    """Whether the figures can be ranked: being quicker at a lower rate of requests is no merit."""
+    loads = [metric.source(entry) for entry in entries] if metric.source else []
+    return len({load["rate_requested"] for load in loads if load}) <= 1
+
+
 def sentences(result: dict[str, Any]) -> list[str]:
     """The answer first: what was compared, and who is best at the three things people ask for."""
     entries, machine = result["models"], result["machine"]
@@ -57,6 +64,8 @@ def sentences(result: dict[str, Any]) -> list[str]:
 
 def _answer(key: str, phrase: str, entries: list[Entry]) -> str:
     metric = BY_KEY[key]
+    if not comparable(metric, entries):
+        return f"{phrase.capitalize()}: not ranked; {OWN_RATES}."
     found = lead(metric, entries)
     if found is None:
         return f"{phrase.capitalize()}: no figure that holds; the loads are invalid, or of too few requests."

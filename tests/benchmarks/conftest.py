@@ -155,8 +155,8 @@ def result(entry: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     return {
         "models": [entry("fast", accuracy=0.80, p99=2.0, throughput=900.0),
                    entry("exact", accuracy=0.92, p99=9.0, throughput=300.0)],
-        "machine": {"cpu": "Abacus 3000", "usable_cores": 2, "commit": "abc123"},
-        "settings": {"runtime": "onnxruntime", "threads": 1, "body": "png", "seed": 0},
+        "machine": {"cpu": "Abacus 3000", "usable_cores": 2, "commit": "abc123", "load_average": [0.1, 0.1, 0.1]},
+        "settings": {"runtime": "onnxruntime", "threads": 1, "body": "png", "seed": 0, "connections": 8},
         "datasets": {"toys-test": {}},
         "validity": {"valid": True, "reasons": [], "notes": [], "advice": []},
     }

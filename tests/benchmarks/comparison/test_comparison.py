@@ -31,7 +31,7 @@ from benchmarks.machine.server import Server
 
 Weighed = tuple[Run, list[str], list[str]]
 Opened = Callable[..., tuple[Run, list[Any]]]
-STEPS = ["2 connections, no pause", "one request at a time", "50% of capacity", "80% of capacity"]
+STEPS = ["2 connections, no pause", "one request at a time", "50% of throughput", "80% of throughput"]
 
 
 def test_an_interrupted_run_continues_with_what_is_missing(weighed: Weighed) -> None:
