@@ -125,7 +125,7 @@ BARE = "bare"
 
 CONTENDERS: tuple[Contender, ...] = (
     Contender(
-        BARE, "Starlette, bare (the ceiling)", (*UVICORN, f"{SERVERS}.bare:app"), "/ready", _usual(),
+        BARE, "Starlette, a bare server", (*UVICORN, f"{SERVERS}.bare:app"), "/ready", _usual(),
         packages=("starlette", "uvicorn", "uvloop", "httptools"), workers=True,
         note="no checks, no limits, no metrics; uvloop and httptools",
     ),

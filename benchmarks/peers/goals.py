@@ -61,7 +61,7 @@ def _best_peer(form: str) -> Callable[[Rates], list[float]]:
 
 
 def _tail(rates: Rates) -> list[float]:
-    """p99 at half of our capacity to bare's at half of its own."""
+    """p99 at half of our throughput to bare's at half of its own."""
     found = []
     for (name, kind, form, number), row in rates.items():
         bare = rates.get((BARE, kind, form, number))
@@ -77,13 +77,13 @@ def _two_workers(rates: Rates) -> list[float]:
 
 
 GOALS: tuple[Goal, ...] = (
-    Goal("raw pixels, one image: share of the ceiling", 0.70, _beside(BARE, "raw")),
-    Goal("raw pixels, 32 images: share of the ceiling", 0.95, _beside(BARE, "raw-32")),
+    Goal("raw pixels, one image: to the bare server", 0.70, _beside(BARE, "raw")),
+    Goal("raw pixels, 32 images: to the bare server", 0.95, _beside(BARE, "raw-32")),
     Goal("JSON pixels: to FastAPI", 1.3, _beside("fastapi", "json")),
     Goal("JSON pixels: to the quickest peer", 1.0, _best_peer("json")),
     Goal("PNG upload: to FastAPI", 1.3, _beside("fastapi", "png")),
     Goal("PNG upload: to the quickest peer", 1.0, _best_peer("png")),
-    Goal("p99 at half of the capacity: to the ceiling's", 2.0, _tail, most=True),
+    Goal("p99 at half of the throughput: to the bare server's", 2.0, _tail, most=True),
     Goal("two workers: to one", 1.7, _two_workers),
 )
 

@@ -68,16 +68,16 @@ def compare(plan: Plan, contenders: list[Contender], logs: Path, say: Say) -> Fi
         except UnavailableError as error:
             findings.out[contender.name] = str(error)
             say(f"{contender.name}: {error}")
-    order, ceiling = random.Random(plan.seed), 0.0  # noqa: S311 - a shuffle, not a secret
+    order, reference = random.Random(plan.seed), 0.0  # noqa: S311 - a shuffle, not a secret
     bare = next((one for one in contenders if one.name == BARE and one.name not in findings.out), None)
     if bare is not None:  # everyone is asked at half of its rate, so it is found before anyone's turn
-        ceiling = _Turn(findings, bare, images, expected, logs, say).ceiling()
+        reference = _Turn(findings, bare, images, expected, logs, say).reference()
     for number in range(1, plan.rounds + 1):
         ready = [contender for contender in contenders if contender.name not in findings.out]
         for contender in order.sample(ready, len(ready)):
             turn = _Turn(findings, contender, images, expected, logs, say, number)
             try:
-                turn.one_worker(ceiling, order)
+                turn.one_worker(reference, order)
                 if contender.workers:
                     turn.two_workers()
             except (UnavailableError, LoadError) as error:
@@ -101,13 +101,13 @@ class _Turn:
         }
         self.log = logs / f"{contender.name}.log"
 
-    def ceiling(self) -> float:
+    def reference(self) -> float:
         """Answers per second of the first form; not kept as a row."""
         with running(self.contender, Path(self.findings.plan.model), self.cores.server, self.log) as server:
             found = saturate(server, self.asks[SINGLE[0]], self.seconds, self.cores.generator)
         return float(found["requests"] / found["seconds"])
 
-    def one_worker(self, ceiling: float, order: random.Random) -> None:
+    def one_worker(self, reference: float, order: random.Random) -> None:
         """Every form at full load, then one image at a time at half of what it can do, and of what bare can do."""
         capacity: dict[str, float] = {}
         with running(self.contender, Path(self.findings.plan.model), self.cores.server, self.log) as server:
@@ -118,8 +118,8 @@ class _Turn:
                 capacity[form] = row["requests"] / row["seconds"]
             form = next(form for form in SINGLE if form in self.asks)
             rates = {"half-own": capacity[form] / 2}
-            if ceiling and capacity[form] > ceiling / 2:
-                rates["half-bare"] = ceiling / 2
+            if reference and capacity[form] > reference / 2:
+                rates["half-bare"] = reference / 2
             for kind, rate in rates.items():
                 self._add(kind, form, 1, pace(server, self.asks[form], rate, self.seconds, self.cores.generator))
 

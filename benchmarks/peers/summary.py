@@ -1,4 +1,4 @@
-"""From raw rows to what is said of them: medians over rounds, and ratios to the ceiling within each round."""
+"""From raw rows to what is said of them: medians over rounds, and ratios to the bare server within each round."""
 
 from __future__ import annotations
 

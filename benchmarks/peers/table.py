@@ -1,4 +1,4 @@
-"""A published comparison as Markdown: throughput per form with its share of the ceiling, latency, and what is out."""
+"""A published comparison as Markdown: throughput per form beside the bare server's, latency, and what is out."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def table(result: Result) -> str:
 
 
 def throughput(result: Result) -> str:
-    """Answers per second, and in brackets the median share of bare in the same round."""
+    """Answers per second, and in brackets the median ratio to bare in the same round."""
     forms = result["forms"]
     lines = [
-        "| Answers/s (share of the ceiling) | " + " | ".join(form["title"] for form in forms.values()) + " |",
+        "| Answers/s (ratio to the bare server) | " + " | ".join(form["title"] for form in forms.values()) + " |",
         "|---|" + "---:|" * len(forms),
     ]
     for contender in _measured(result):
@@ -32,9 +32,9 @@ def throughput(result: Result) -> str:
 
 
 def latency(result: Result) -> str:
-    """p99 at half of each server's own capacity and at half of bare's, and what a second worker brings."""
+    """p99 at half of each server's own throughput and at half of bare's, and what a second worker brings."""
     lines = [
-        "| One image, constant rate | rate | p99, half of its capacity | p99, half of the ceiling's | two workers |",
+        "| One image, constant rate | rate | p99, half of its rate | p99, half of the bare server's | two workers |",
         "|---|---:|---:|---:|---:|",
     ]
     for contender in _measured(result):
@@ -62,7 +62,7 @@ def caption(result: Result) -> str:
         f"{result['model']}, one ONNX Runtime thread, one worker on core {_cores(cores['server'])}{apart}, client "
         f"({result['client']}) on core {_cores(cores['generator'])}, 16 connections; median of {plan['rounds']} "
         f"interleaved rounds of {plan['seconds']:g} s in random order, every answer's status checked and the classes "
-        f"checked beforehand. Shares and spread are within rounds; two workers are compared with one on "
+        f"checked beforehand. Ratios and spread are within rounds; two workers are compared with one on "
         f"{result['forms'][TWO_WORKERS]['title']}; `{FLAWED.strip()}` marks loads with failed answers."
     )
     return " ".join([

@@ -1,4 +1,7 @@
-"""The ceiling: Starlette routes around the session and nothing else. No checks, no limits, no metrics."""
+"""The reference: Starlette routes around the session and nothing else. No checks, no limits, no metrics.
+
+It is no limit of what can be reached: JSON is read by the standard library, forms by Starlette, images by Pillow.
+"""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_an_unknown_contender_is_named() -> None:
         find(["nginx"])
 
 
-def test_the_ceiling_is_measured_with_our_own_client_where_wrk_is_missing(
+def test_the_bare_server_is_measured_with_our_own_client_where_wrk_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
