@@ -149,7 +149,7 @@ CONTENDERS: tuple[Contender, ...] = (
         "bentoml", "BentoML", ("{python}", "-m", "bentoml", "serve", f"{SERVERS}.bentoml_api:Classifier",
                                "--host", "127.0.0.1", "--port", "{port}"),
         "/readyz", _usual(None), packages=("bentoml", "starlette", "uvicorn", "uvloop", "httptools"),
-        note="@bentoml.api as it comes; no natural form for raw pixels",
+        note="@bentoml.api as it comes, which writes an access log; no natural form for raw pixels",
     ),
     Contender(
         "litserve", "LitServe", ("{python}", "-m", f"{SERVERS}.litserve_api", "{port}"), "/health",
