@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.comparison.run import RunError, go_on, stored_facts
 from benchmarks.comparison.steps import Screen
-from benchmarks.contest.sides import Side, standing
+from benchmarks.contest.sides import Side, check_form, standing
 from benchmarks.load.generator import send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
@@ -114,6 +114,9 @@ def fight(contest: Contest, sides: dict[str, Side], payloads: Path, cores: Cores
                                                           cores=cores.server)) for name, side in sides.items()}
             took = {name: taste(servers[name], side.path, content=bodies.bodies[0], content_type=bodies.content_type,
                                 times=TASTERS) for name, side in sides.items()}
+            for name, side in sides.items():
+                if side.url:
+                    check_form(side, servers[name], content=bodies.bodies[0], content_type=bodies.content_type)
             if "rate" not in contest.facts:
                 contest.note(rate=terms.rate or round(DEFAULT_SHARE / took["a"], 1))
             for name in sorted(sides, reverse=bool(pair % 2)):

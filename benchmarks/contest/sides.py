@@ -2,7 +2,7 @@
 
     fm-fast                        the newest version, onnxruntime, one thread
     fm-fast:torchscript:t2         another runtime, two threads
-    http://10.0.0.7:3000           a server as it is; its default model answers
+    http://10.0.0.7:3000           a server as it is, which answers in Weighbridge's form; its default model answers
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from benchmarks.comparison.contenders import Contender, NothingToWeighError, check_files, find_contenders
 from benchmarks.decision.configurations import Configuration
+from benchmarks.load.recorder import read_answer
+from benchmarks.load.wire import Reply
 from benchmarks.machine.server import Elsewhere, Reachable, serving
 from service.runtimes import RUNTIMES, missing
 
 URL = re.compile(r"https?://[^/\s]+/?")
+FORM = '{"predictions": [{"index": 9}]}'
 THREADS = re.compile(r"t(\d+)")
 
 
@@ -68,6 +73,17 @@ def _check(text: str, contender: Contender, runtime: str) -> None:
         raise NothingToWeighError(f"{text}: {contender.id} is not exported as {RUNTIMES[runtime].format}")
     if problem := missing(runtime):
         raise NothingToWeighError(f"{text}: {problem}")
+
+
+def check_form(side: Side, server: Reachable, *, content: bytes, content_type: str) -> None:
+    """NothingToWeighError where a server answers 200 and no prediction can be read: every load would be of failures."""
+    headers = {"Content-Type": content_type}
+    answer = httpx.post(f"{server.url}{side.path}", content=content, headers=headers, timeout=120)
+    if answer.status_code == 200 and read_answer(0, Reply(200, b"", answer.content, closes=False)).problem:
+        raise NothingToWeighError(
+            f"{side.text} answers POST {side.path} with 200, but with no prediction: {answer.text[:100]!r}. Only "
+            f"servers that answer as Weighbridge does can be compared, at least with {FORM}, the class of the image; "
+            "put a translator before any other")
 
 
 @contextmanager

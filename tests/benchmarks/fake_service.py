@@ -25,6 +25,7 @@ options.add_argument("--slow-from", type=int, default=0, help="from the n-th req
 options.add_argument("--slow", type=float, default=1.0, help="seconds, without blocking others")
 options.add_argument("--cache", action="store_true", help="bodies seen before are answered without working")
 options.add_argument("--delayed-ack-every", type=int, default=0, help="every n-th answer comes 41 ms late")
+options.add_argument("--foreign", action="store_true", help="answers have another server's form")
 options.add_argument("--refuse", action="store_true", help="end at once with an error")
 args = options.parse_args()
 
@@ -57,6 +58,8 @@ async def answer(body: bytes) -> tuple[int, bytes] | None:
         await asyncio.sleep(0.041)
     if args.slow_from and mine >= args.slow_from:
         await asyncio.sleep(args.slow)
+    if args.foreign:
+        return 200, json.dumps({"label": str(label)}).encode()
     return 200, json.dumps({"predictions": [{"label": str(label), "index": label, "probability": 1.0}]}).encode()
 
 

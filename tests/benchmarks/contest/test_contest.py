@@ -18,7 +18,7 @@ from benchmarks.comparison.contenders import NothingToWeighError
 from benchmarks.comparison.run import RunError
 from benchmarks.contest import verdict
 from benchmarks.contest.duel import Contest, Terms, open_contest
-from benchmarks.contest.sides import parse_side
+from benchmarks.contest.sides import Side, check_form, parse_side
 from benchmarks.contest.verdict import derive
 from benchmarks.contest.words import exit_code, headline, markdown
 from benchmarks.load.audit import about_the_commits
@@ -160,6 +160,22 @@ def test_a_side_is_a_model_with_a_runtime_and_threads_or_a_running_server(toys: 
     for text, said in (("nobody", "no model matches"), ("a:x9", "neither a runtime"), ("a:torchscript", "not export")):
         with pytest.raises(NothingToWeighError, match=said):
             parse_side(text, toys / "models")
+
+
+def test_a_server_that_answers_in_another_form_is_told_before_anything_is_measured(
+    fake: Callable[..., AbstractContextManager[Server]]
+) -> None:
+    told = r'with no prediction: \'{"label": "0"}\'.* put a translator before'
+    with fake("--foreign") as server, pytest.raises(NothingToWeighError, match=told):
+        check_form(Side(server.url, url=server.url), server, content=b"\0", content_type="application/octet-stream")
+
+
+def test_a_server_that_answers_as_ours_does_or_refuses_for_now_is_let_through(
+    fake: Callable[..., AbstractContextManager[Server]]
+) -> None:
+    for options in ((), ("--fail-every", "1")):
+        with fake(*options) as server:
+            check_form(Side(server.url, url=server.url), server, content=b"\0", content_type="application/octet-stream")
 
 
 def test_two_running_servers_from_the_command_line(
