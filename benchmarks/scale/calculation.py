@@ -96,7 +96,12 @@ def target(curve: list[dict[str, Any]], limit_us: float) -> tuple[float, float] 
 
 
 def need(demand: int, core: Core, *, price: float, doubling: float, wire: dict[str, Any]) -> Need:
-    """`price` of a core for an hour; `doubling` is what two workers bear to one; `wire` as wire.py found it."""
+    """`price` of a core for an hour; `doubling` is what two workers bear to one; `wire` as wire.py found it.
+
+    `doubling` was measured on calls of 32 raw images, which wait for the model more and for HTTP less than those of one
+    image do. Memory is what the processes of one replica hold, summed: pages that they share count once for each of
+    them, and the whole is taken as often as there are cores. So it is rather too much.
+    """
     each = DEMANDS[demand]
     efficiency = min(1.0, doubling / 2) if each > 1 else 1.0
     working = math.ceil(demand / (core.target * BALANCE * efficiency * each))

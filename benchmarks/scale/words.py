@@ -37,7 +37,9 @@ def _machine(decision: dict[str, Any], wire: dict[str, Any], doubling: float, ro
     measured = (
         f"Measured on {cpu_name(machine)} ({decision['cores']}), {objective}, one image per request as PNG; "
         f"decision of commit {machine['commit']}. "
-        f"Two workers bore at least {doubling:.2f} times what one did ({rounds} rounds). "
+        f"Two workers bore at least {doubling:.2f} times what one did ({rounds} rounds), on calls of 32 raw images: "
+        "for one image per request this is assumed. Memory is that of all processes of one worker's server, once for "
+        "each core; pages that processes share are counted in each of them, so it is rather too much. "
         f"A request is {wire['request_bytes']:,.0f} bytes and its answer {wire['answer_bytes']:,.0f}; a replica that "
         f"holds {wire['models']} models has {wire['series']:,} series on `/metrics` when each was asked, and with one "
         f"worker {(wire['supervisor_bytes'] + wire['worker_bytes']) / 1e6:,.0f} MB of memory, "
