@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.stats.intervals import latency_interval, overlap, percentile_interval, rate_interval
+from benchmarks.stats.intervals import correlation_time, latency_interval, overlap, percentile_interval, rate_interval
 
 
 def test_the_interval_of_a_p99_covers_the_truth_as_often_as_it_says() -> None:
@@ -16,8 +16,9 @@ def test_the_interval_of_a_p99_covers_the_truth_as_often_as_it_says() -> None:
     assert covered == pytest.approx(0.95, abs=0.03)
 
 
-def test_the_interval_of_a_p99_knows_that_requests_queue_behind_each_other() -> None:
-    random, service, load, n = np.random.default_rng(0), 1000.0, 0.5, 14_000
+@pytest.mark.parametrize(("load", "most_claimed"), [(0.5, 0.7), (0.8, 0.3)])
+def test_the_interval_of_a_p99_knows_that_requests_queue_behind_each_other(load: float, most_claimed: float) -> None:
+    random, service, n = np.random.default_rng(0), 1000.0, 14_000
     truth = -np.log(0.01) * service / (1 - load)  # M/M/1: response times are exponential
 
     def response_times() -> np.ndarray:
@@ -32,7 +33,15 @@ def test_the_interval_of_a_p99_knows_that_requests_queue_behind_each_other() -> 
         return np.mean([low <= truth <= high for low, high in (interval(run, 99) for run in runs)])
 
     assert covered(latency_interval) > 0.85
-    assert covered(percentile_interval) < 0.7  # what order statistics alone would have claimed to be 95 %
+    assert covered(percentile_interval) < most_claimed  # what order statistics alone would have claimed to be 95 %
+
+
+def test_values_in_a_row_that_are_alike_say_no_more_than_one() -> None:
+    values = np.random.default_rng(0).integers(1000, 2000, 400)
+
+    assert correlation_time(values) == pytest.approx(1, abs=0.5)
+    assert correlation_time(values.repeat(50)) == pytest.approx(50, rel=0.5)
+    assert correlation_time(np.full(100, 7)) == 1
 
 
 def test_few_requests_cannot_bound_a_p99() -> None:
