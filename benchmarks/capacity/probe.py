@@ -122,9 +122,9 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
 
 
 def _blame(load: Load, slo: Slo, *, passed: bool) -> str | None:
-    """A late generator makes a server look worse, so it spoils failures; too few requests spoil successes.
-
-    Worse is not sure of a server that joins requests: what was sent late arrives bunched, and fills its batches.
+    """Latency counts from the intended start, so a late generator adds to it: it takes the blame for a failure. It may
+    also have spread a crowd that would have queued at the server, or bunched what then filled a batch, so a pass is
+    proof only as far as its schedule was sent: too few requests or a lost generator spoil either verdict.
     """
     checks: list[Finding | None] = [send_rate(load), lost_workers(load)]
     if not passed:

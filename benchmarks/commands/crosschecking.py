@@ -49,7 +49,8 @@ def crosscheck(options: argparse.Namespace, console: Console) -> int:
     terms = Terms(model=contender.id, runtime=options.runtime, rate=options.rate, seconds=options.seconds,
                   rounds=options.rounds, seed=options.seed, body=options.body, root=str(options.root))
     check = open_crosscheck(new_folder(options, "crosscheck-"), terms, machine=machine, cores=str(cores),
-                            created=machine["at"], command=command())
+                            created=machine["at"], command=command(),
+                            files={file.format: file.sha256 for file in contender.card.files})
     rounds = measured(lambda screen: _measure(check, contender, cores, python, screen), folder=check.folder,
                       machine=machine, console=console)
     result = derive(check, rounds)

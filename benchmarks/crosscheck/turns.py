@@ -90,6 +90,8 @@ def open_crosscheck(folder: Path, terms: Terms, **facts: Any) -> Crosscheck:
         known = Crosscheck(folder)
         if known.terms != terms:
             raise RunError(f"{folder} was begun on other terms; give the same ones, or choose another --output")
+        if known.facts.get("files") != facts.get("files"):
+            raise RunError(f"{folder} was begun with other files of {terms.model}; choose another --output")
         go_on(known, facts["machine"], complete=(folder / RESULT_FILE).exists())
         return known
     folder.mkdir(parents=True, exist_ok=True)

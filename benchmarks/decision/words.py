@@ -18,8 +18,8 @@ Entry = dict[str, Any]
 MARK = {"recommended": "**deploy**", "tie": "tie", "fits": "fits", "rejected": "no"}
 MANY = 5  # rows that are folded away
 RULE = ("Capacity is the highest Poisson rate that keeps the objective, as a bracket of a rate that passed and one "
-        "that failed, by MLPerf's early-stopping rule at 99 % confidence; this is no MLPerf result. Failures, timeouts "
-        "and drops count as missed.")
+        "that failed, by MLPerf's early-stopping rule at a nominal 99 % (it takes requests for independent); this is "
+        "no MLPerf result. Failures, timeouts and drops count as missed.")
 
 
 def markdown(result: Result) -> str:

@@ -124,6 +124,8 @@ def test_more_than_one_model_of_a_name_is_refused_before_anything_starts(toys: P
 def test_other_terms_do_not_continue_a_cross_check(check: Crosscheck) -> None:
     with pytest.raises(ValueError, match="other terms"):
         open_crosscheck(check.folder, Terms(model="toy@1", rounds=3), machine=fingerprint())
+    with pytest.raises(ValueError, match="other files of toy@1"):
+        open_crosscheck(check.folder, check.terms, machine=fingerprint(), files={"onnx": "f00d"})
 
 
 @pytest.mark.parametrize(("scenario", "rate"), [("server", 150.0), ("single", None)])
