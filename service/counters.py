@@ -64,7 +64,8 @@ class _Share:
     def add(self, place: _Place) -> None:
         """Take room for the numbers of `place`, then say whose they are: the whole line, or none of it."""
         while place.start + place.count > self._room:
-            os.posix_fallocate(self._numbers.fileno(), self._room * 8, STEP * 8)
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(self._numbers.fileno(), self._room * 8, STEP * 8)
             self._room += STEP
         line, at = _line(place), self._index.tell()
         if self._index.write(line) != len(line):
