@@ -117,7 +117,7 @@ def test_every_decision_of_a_machine_is_there_with_what_else_would_do(file: Boar
         (dataset,) = {split["dataset"] for split in result["datasets"].values()}
         found = told[cpu_and_cores(result["machine"]), dataset]
         assert found.sentence == result["decision"]["sentence"]
-        assert all("times the cost" in trade for trade in found.trades)
+        assert all("times the core time" in trade for trade in found.trades)
 
 
 def test_of_runs_on_this_machine_the_newest_valid_ones_count(tmp_path: Path) -> None:

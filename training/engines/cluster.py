@@ -16,6 +16,7 @@ import math
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections import Counter, deque
@@ -70,12 +71,11 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        import ray
-
         for attempt in self._on.values():
             attempt.lock.close()
         self._held.close()
-        ray.shutdown()  # with it go this process's tasks, wherever they are
+        if (ray := sys.modules.get("ray")) is not None:  # not where no cluster was found
+            ray.shutdown()  # with it go this process's tasks, wherever they are
 
     @property
     def waiting(self) -> int:
