@@ -161,21 +161,23 @@ function beats(one, other) {
   return one !== other && a.every((value, place) => value >= b[place]) && a.some((value, place) => value > b[place]);
 }
 
-/** Of what fits, the one that bears most; of those whose brackets overlap with its, the most accurate. */
+/** Of what fits, the most accurate, as `weigh` decides too: what fits costs the same. Of those whose intervals overlap with
+    its, the one that bears most. */
 function recommended(fits) {
   const bearing = fits.filter((each) => each.row.capacity);
   const pool = bearing.length ? bearing : fits;
-  const rate = (each) => each.row.capacity ?? each.row.throughput?.interval ?? [0, 0];
-  const top = pool.reduce((best, each) => (!best || rate(each)[0] > rate(best)[0] ? each : best), null);
-  return pool.filter((each) => rate(each)[1] >= rate(top)[0]).reduce((best, each) => (!best || each.accuracy > best.accuracy ? each : best), null);
+  const rate = (each) => each.row.capacity?.[0] ?? each.row.throughput?.interval[0] ?? 0;
+  const top = pool.reduce((best, each) => (!best || each.accuracy > best.accuracy ? each : best), null);
+  return pool.filter((each) => each.high >= top.low).reduce((best, each) => (!best || rate(each) > rate(best) ? each : best), null);
 }
 
 const bears = (each) => each.row.capacity?.[0] ?? 0;
 
-/** What surely is more accurate than `best`, one above the other, each with the most capacity. */
+/** What surely is less accurate than `best` and bears more, one below the other, each the most accurate that is left. */
 function steps(fits, best) {
   const kept = [best];
-  for (const each of [...fits].sort((one, other) => bears(other) - bears(one))) if (each.low > kept.at(-1).high) kept.push(each);
+  for (const each of [...fits].sort((one, other) => other.accuracy - one.accuracy))
+    if (each.high < kept.at(-1).low && bears(each) > bears(kept.at(-1))) kept.push(each);
   return kept.slice(1);
 }
 
@@ -189,9 +191,9 @@ function advice(fits, best, measured, nothing) {
       best.row.capacity ? `, bears ${whole(best.row.capacity[0])} requests/s.` : "."),
   ];
   for (const each of steps(fits, best)) {
-    const points = (100 * (each.accuracy - best.accuracy)).toFixed(2);
-    const ratio = bears(best) ? ` for ${(100 * bears(each) / bears(best)).toFixed(0)} % of the capacity` : "";
-    told.push(h("p", { class: "soft" }, `${each.id} is ${points} points more accurate${ratio}.`));
+    const points = (100 * (best.accuracy - each.accuracy)).toFixed(2);
+    const ratio = bears(best) ? ` for ${(bears(each) / bears(best)).toFixed(1)} times the capacity` : "";
+    told.push(h("p", { class: "soft" }, `${each.id} is ${points} points less accurate${ratio}.`));
   }
   return told;
 }
