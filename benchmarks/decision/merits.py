@@ -33,13 +33,22 @@ def score(entry: Entry, wish: dict[str, Any]) -> Interval:
 
 def usual(entry: Entry, wish: dict[str, Any]) -> float:
     """The lower end of `score` by the bracket that all passes together ended with: what is said, not what decides."""
-    low, _ = score(entry | {"passes": []} if wish["objective"] in ("efficiency", "headroom") else entry, wish)
-    return low
+    if wish["objective"] == "efficiency":
+        return efficiency(entry)
+    if wish["objective"] == "headroom":
+        return _borne(entry)
+    return score(entry, wish)[0]
 
 
 def efficiency(entry: Entry) -> float:
     """Predictions per core-second at capacity."""
-    return usual(entry, {"objective": "efficiency"})
+    return float(_borne(entry) / entry["cores"])
+
+
+def _borne(entry: Entry) -> float:
+    """The highest rate that passed, by all passes together; 0 where none did."""
+    low, _ = bracket_of(entry) or (0.0, 0.0)
+    return low
 
 
 def per_hour(entry: Entry, wish: dict[str, Any]) -> float | None:

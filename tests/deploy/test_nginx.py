@@ -13,24 +13,13 @@ import httpx
 import pytest
 from _bentoml_impl.worker.service import main as worker
 from process import REPOSITORY
+from proxies import needs_nginx
 
 from benchmarks.machine.server import free_port
 from benchmarks.rolling import proxy
-from benchmarks.rolling.proxy import find_nginx, proxied
+from benchmarks.rolling.proxy import proxied
 
 TEXT = (REPOSITORY / "deploy" / "nginx" / "nginx.conf").read_text()
-
-
-def _nginx() -> str | None:
-    try:
-        find_nginx()
-    except RuntimeError as error:
-        return str(error)
-    return None
-
-
-WHY = _nginx()
-needs_nginx = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
 
 class Servers:

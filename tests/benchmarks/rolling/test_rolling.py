@@ -8,30 +8,20 @@ from typing import Any
 
 import pytest
 from process import REPOSITORY
+from proxies import needs_nginx
 
-from benchmarks.rolling.proxy import Proxy, find_nginx
+from benchmarks.rolling.proxy import Proxy
 from benchmarks.rolling.replacing import Rolling, replace_all
 from benchmarks.rolling.versions import write_questions, write_versions
 from benchmarks.rolling.words import rolling_table, stood
 
 MODELS = REPOSITORY / "models"
-
-
-def _nginx() -> str | None:
-    try:
-        find_nginx()
-    except RuntimeError as error:
-        return str(error)
-    return None
-
-
-WHY = _nginx()
 SOUND: dict[str, Any] = {
     "failed": 0, "misnamed": 0, "by_version": {"1": 5, "2": 5}, "steps": [{"exit_code": 0}, {"exit_code": 0}],
 }
 
 
-@pytest.mark.skipif(WHY is not None, reason=str(WHY))
+@needs_nginx
 def test_nothing_is_lost_when_a_server_is_replaced_by_one_with_a_new_version(tmp_path: Path) -> None:
     asked = Rolling(replicas=1, rate=40, quiet_s=0.5, images=64)
 
