@@ -6,7 +6,7 @@ LOCK   := versions.lock
 export BENTOML_DO_NOT_TRACK := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo serve bench zoo bento image image-test manifests setup ray test readme lock clean
+.PHONY: help demo serve bench zoo bento image image-test manifests setup ray test test-slow test-all readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -45,12 +45,19 @@ setup: .venv/.ready  ## everything for development: training, export, tests
 ray: .venv-ray/.ready  ## .venv-ray with Ray, for training and evaluation on a cluster; its tests run where it is
 
 # Real servers and clocks beside another process of tests: what fails there is named, and tried again with nothing beside it.
-test: .venv/.ready .venv-serve/.ready  ## everything CI runs
+PYTEST := .venv/bin/python -m pytest
+AGAIN   = [ $$? = 1 ] && echo "once more, alone:" && $(PYTEST) --last-failed --last-failed-no-failures none
+
+test: .venv/.ready  ## the linter, types, and every test but the slow ones: some minutes
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
-	.venv/bin/python -m pytest -n 2 --dist loadfile -p no:benchmark || \
-	  { [ $$? = 1 ] && echo "once more, alone:" && .venv/bin/python -m pytest --last-failed --last-failed-no-failures none; }
+	$(PYTEST) -n 2 --dist loadfile -p no:benchmark -m "not slow" || { $(AGAIN); }
+
+test-slow: .venv/.ready .venv-serve/.ready  ## servers killed, trainings resumed, whole measurements; and the demo
+	$(PYTEST) -n 2 --dist loadfile -p no:benchmark -m slow || { $(AGAIN); }
 	.venv-serve/bin/python -m benchmarks demo --seconds 2
+
+test-all: test test-slow  ## everything CI runs
 
 readme: .venv-serve/.ready  ## make the generated tables of the README anew
 	.venv-serve/bin/python -m benchmarks.readme

@@ -19,6 +19,8 @@ from process import REPOSITORY, Process, running
 from benchmarks.__main__ import _parser
 from benchmarks.comparison.contenders import find_contenders, with_images
 
+pytestmark = pytest.mark.slow
+
 GUIDE = (REPOSITORY / "docs" / "own-model.md").read_text()
 BEFORE, _, SERVED = GUIDE.partition("## 4. Serve")
 

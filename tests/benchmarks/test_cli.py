@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 
 

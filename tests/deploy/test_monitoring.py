@@ -23,9 +23,9 @@ from service.live import PREDICTING
 from service.routes import ROUTES as ROUTED
 
 PROMTOOL, PROMETHEUS = shutil.which("promtool"), shutil.which("prometheus")
-pytestmark = pytest.mark.skipif(
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(
     PROMTOOL is None or PROMETHEUS is None, reason="no Prometheus is installed (Debian: apt install prometheus)"
-)
+)]
 RULES = REPOSITORY / "deploy" / "prometheus" / "rules.yml"
 SCALED = REPOSITORY / "deploy" / "kubernetes" / "components" / "autoscaling" / "scaled-object.yaml"
 DASHBOARD = json.loads((REPOSITORY / "docs" / "grafana" / "weighbridge.json").read_text())

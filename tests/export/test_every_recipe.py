@@ -26,7 +26,7 @@ from training.recipe import Recipe
 from training.recipes import EVERY_RECIPE, RECIPES, VARIANTS
 
 COSTLY = "fm002-next-googlenet"
-
+QUICK = ("fm-fast-small", "fm000-relu", "fm000-tinyvgg", "fm001-mixer")
 
 
 def one_per_network() -> list[str]:
@@ -48,7 +48,9 @@ def test_no_architecture_is_left_out() -> None:
     assert {EVERY_RECIPE[name].architecture for name in [*one_per_network(), COSTLY]} == set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("name", one_per_network())
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in one_per_network()
+])
 def test_a_recipe_s_network_passes_parity_in_both_formats(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ from training.progress import Silent
 from training.recipe import Recipe
 from training.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(recipe: Recipe, toy_data: Path, execution: Execution) -> Run:

@@ -34,6 +34,8 @@ from training.loop import Task, train
 from training.progress import Silent
 from training.recipe import Recipe
 
+pytestmark = pytest.mark.slow
+
 
 def took(int8: float, control: float = 1.0) -> Callable[..., list[Speed]]:
     """A clock by which int8 takes that share of float32's time."""

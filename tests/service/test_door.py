@@ -134,6 +134,7 @@ def test_a_door_without_room_tries_again_later(monkeypatch: pytest.MonkeyPatch) 
     in_a_loop(story)
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_clients_of_one_pool(models: Path, tmp_path: Path) -> None:
     with running(models, tmp_path, WEIGHBRIDGE_WORKERS="2", WEIGHBRIDGE_DEFAULT_MODEL="toy") as process:
         deadline = time.monotonic() + START_S

@@ -17,6 +17,8 @@ from process import REPOSITORY, Process, running
 
 from service.client import Client, ServiceError
 
+pytestmark = pytest.mark.slow
+
 
 def test_ctrl_c_finishes_what_was_begun_and_ends_everything(models: Path, tmp_path: Path) -> None:
     process = Process(models, tmp_path, WEIGHBRIDGE_DEFAULT_MODEL="toy")

@@ -326,7 +326,7 @@ def test_parts_that_were_opened_while_models_load_fill_by_themselves(opened: Ope
         page.locator("#ask-problem", has_text="No model is ready yet.").wait_for()
         page.click("nav a[href='#live']")
         page.locator("#load-about", has_text="No model is ready yet.").wait_for()
-        page.unroute("**/models")
+        page.unroute_all(behavior="wait")  # until who is being answered has been
 
         page.click("nav a[href='#evaluate']")
         page.locator("#ask-model option").nth(2).wait_for(state="attached")

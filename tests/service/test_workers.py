@@ -20,6 +20,8 @@ from pictures import encoded
 from PIL import Image
 from process import START_S, Process
 
+pytestmark = pytest.mark.slow
+
 RAW = {"Content-Type": "application/octet-stream"}
 CLIENTS = 8
 

@@ -27,6 +27,8 @@ from training.progress import Silent
 from training.recipe import Recipe
 from training.runs import open_run
 
+pytestmark = pytest.mark.slow
+
 HOW = How(device="cpu", jobs=2, probe=False)
 ROOT = Path(__file__).parents[2]
 

@@ -145,6 +145,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_an_interrupted_run_ends_in_the_same_bits_as_one_that_was_not(
     toy_data: Path, recipe: Recipe, execution: Execution, tmp_path: Path, variant: str

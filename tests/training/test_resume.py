@@ -21,6 +21,8 @@ from training.loop import Task, train
 from training.progress import Silent
 from training.recipe import Recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TRAIN = """
 import json, sys

@@ -111,6 +111,7 @@ def test_a_campaign_trains_teachers_first_whatever_the_order_of_the_names(recipe
     assert waves == [["toy", "toy"], ["middle", "middle"], ["student", "student"]]
 
 
+@pytest.mark.slow
 def test_a_teacher_of_several_processes_is_asked_once_on_all_cores_before_they_begin(
     pair: tuple[Recipe, Recipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,7 @@ def wide(recipe: Recipe) -> Recipe:
     )
 
 
+@pytest.mark.slow
 def test_a_network_learns_what_it_learns_without_and_in_the_same_bits_each_time(
     toy_data: Path, wide: Recipe, execution: Execution, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_network_learns_what_it_learns_without_and_in_the_same_bits_each_time(
     assert described(quick).endswith("Winograd")
 
 
+@pytest.mark.slow
 def test_the_probe_tries_it_where_there_are_wide_convolutions_and_a_compiler(
     toy_data: Path, wide: Recipe, execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:

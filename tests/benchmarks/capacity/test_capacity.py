@@ -54,6 +54,7 @@ def test_the_p99_of_a_queue_is_what_theory_says(utilisation: float) -> None:
     assert low <= 1e6 * response(99, rate, SERVICE / 1e6) <= high
 
 
+@pytest.mark.slow
 def test_the_capacity_of_a_queue_is_what_theory_says() -> None:
     effort = Effort(requests=30_000, seconds=100, warmup=5, resolution=0.02)
 

@@ -27,6 +27,8 @@ from benchmarks.machine.server import Server
 from benchmarks.stats.earlystop import most_over
 from benchmarks.stats.intervals import latency_interval
 
+pytestmark = pytest.mark.slow
+
 Fake = Callable[..., AbstractContextManager[Server]]
 WORK = 0.005      # seconds
 ATTEMPTS = 3

@@ -29,6 +29,8 @@ from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.machine.server import Server
 
+pytestmark = pytest.mark.slow
+
 Made = Callable[..., Load]
 MACHINE = {"cpu": "Abacus 3000", "usable_cores": 2, "commit": "abc123"}
 

@@ -169,6 +169,7 @@ def test_a_decision_on_another_data_set_stands_beside_the_usual_one_and_after_it
     assert published(tmp_path) == [usual, other]
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.browser
 def test_screenshots_are_taken_of_a_decision_and_small_enough_to_commit(

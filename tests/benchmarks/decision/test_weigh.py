@@ -30,6 +30,8 @@ from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.machine.server import Server
 
+pytestmark = pytest.mark.slow
+
 SHORT = Effort(requests=64, seconds=0.6, limits=0, warmup=0.1, resolution=1.0)
 Fake = Callable[..., AbstractContextManager[Server]]
 

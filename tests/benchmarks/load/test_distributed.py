@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.load.audit import audit
 from benchmarks.load.generator import LOCUSTFILE, send, workers_for
@@ -24,6 +25,7 @@ from benchmarks.load.summary import summarise
 from benchmarks.machine.children import ROOT
 from benchmarks.machine.server import Server, free_port
 
+pytestmark = pytest.mark.slow
 Fake = Callable[..., AbstractContextManager[Server]]
 
 

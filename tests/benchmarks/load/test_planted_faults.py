@@ -19,6 +19,8 @@ from benchmarks.load.stored import Load
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.server import Server
 
+pytestmark = pytest.mark.slow
+
 Fake = Callable[..., AbstractContextManager[Server]]
 
 

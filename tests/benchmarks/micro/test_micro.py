@@ -11,6 +11,8 @@ from benchmarks.machine.children import ROOT
 from benchmarks.micro.child import run_micro
 from benchmarks.micro.timings import read_micro
 
+pytestmark = pytest.mark.slow
+
 
 def test_micro_percentiles_come_from_raw_timings_and_ratios_from_the_control(tmp_path: Path) -> None:
     def benchmark(name: str, seconds: list[float], **info: object) -> dict:

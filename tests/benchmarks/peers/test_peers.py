@@ -84,6 +84,7 @@ def test_an_unknown_contender_is_named() -> None:
         find(["nginx"])
 
 
+@pytest.mark.slow
 def test_the_bare_server_is_measured_with_our_own_client_where_wrk_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.report.markup import Markup, el, table
 from benchmarks.report.page import page, write_report
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 

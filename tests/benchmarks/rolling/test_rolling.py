@@ -15,6 +15,8 @@ from benchmarks.rolling.replacing import Rolling, replace_all
 from benchmarks.rolling.versions import write_questions, write_versions
 from benchmarks.rolling.words import rolling_table, stood
 
+pytestmark = pytest.mark.slow
+
 MODELS = REPOSITORY / "models"
 SOUND: dict[str, Any] = {
     "failed": 0, "misnamed": 0, "by_version": {"1": 5, "2": 5}, "steps": [{"exit_code": 0}, {"exit_code": 0}],

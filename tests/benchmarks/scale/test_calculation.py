@@ -14,6 +14,8 @@ from benchmarks.scale.__main__ import MODELS, SPLIT
 from benchmarks.scale.calculation import BALANCE, DEMANDS, FRAME, SPARE, TAIL_SHARE, Core, need, target
 from benchmarks.scale.wire import measure
 
+pytestmark = pytest.mark.slow
+
 CORE = Core(label="toy", accuracy=0.9, objective="p99 ≤ 20 ms", limit_s=0.02, capacity=1250.0, target=1000.0,
             target_p99_us=9000.0)
 WIRE = {"request_bytes": 600.0, "answer_bytes": 2000.0, "series": 100, "scrape_bytes": 15_000, "models": 1,

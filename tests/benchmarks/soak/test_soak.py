@@ -19,6 +19,8 @@ from benchmarks.soak.corpus import MAKERS, broken
 from benchmarks.soak.memory import Memory
 from benchmarks.soak.soaking import Plan, Soak, summary
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent.parent
 
 

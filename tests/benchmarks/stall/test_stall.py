@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.stall.measure import Stalling, with_locust, with_ours
@@ -11,6 +13,7 @@ from benchmarks.stall.publish import as_result, publish
 from benchmarks.stall.words import stall_table
 
 
+@pytest.mark.slow
 def test_ours_sees_what_a_closed_loop_hides_and_the_table_says_both(tmp_path: Path) -> None:
     asked = Stalling(first=0.5, stall=1.2, every=60.0, seconds=3.0, rate=40.0)
 

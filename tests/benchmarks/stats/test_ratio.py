@@ -19,6 +19,7 @@ def simulated(random: np.random.Generator, slower: float = 1.0, pairs: int = 5) 
     return [(run(1.0), run(slower)) for _ in range(pairs)]
 
 
+@pytest.mark.slow
 def test_two_identical_servers_are_told_apart_in_no_more_than_one_of_twenty_comparisons() -> None:
     random = np.random.default_rng(1)
 

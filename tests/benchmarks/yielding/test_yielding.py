@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.yielding.__main__ import LIMIT, verdict
 
@@ -31,6 +32,7 @@ def test_a_job_that_did_nothing_proves_nothing() -> None:
     assert not verdict(ALONE, ALONE, 0)["gives_way"]
 
 
+@pytest.mark.slow
 def test_both_sides_are_measured_on_a_real_server() -> None:
     command = [sys.executable, "-m", "benchmarks.yielding", "--rounds", "1", "--seconds", "1", "--utilisation", "0.1"]
 

@@ -142,6 +142,7 @@ def test_a_job_goes_on_when_its_runner_is_killed_in_the_middle(server: Process, 
     assert EvaluateAnswer.model_validate_json(http.get(f"{url}/result").content).correct == COUNT - 30
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_when_the_whole_server_is_killed_and_started_again(shelf: Path, tmp_path: Path) -> None:
     process = Process(shelf, tmp_path / "home", **QUICK)
     process.wait_until_ready()
