@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -75,7 +74,7 @@ def _cascade(name: str, cascade: Cascade, found: Totals) -> CascadeState:
 
 def _totals(metrics: Metrics) -> Totals:
     found: Totals = defaultdict(float)
-    for family in text_string_to_metric_families(metrics.text().decode()):
+    for family in metrics.collect():
         for sample in family.samples:
             labels = sample.labels
             if sample.name == "weighbridge_route_images_total":

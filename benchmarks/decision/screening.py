@@ -28,9 +28,12 @@ def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
         alone, joined = entry["forward_us"]["p50"], entry["forward_us"]["joined"]
         return (f"the same as {names[twin['id']]}: joining requests does not pay for it ({alone:.0f} µs for an image "
                 f"alone, {joined:.0f} µs in the best batch), so the service never joins any")
-    for other in entries:
-        if other is entry or other["unavailable"] or not _comparable(other, entry):
-            continue
+    # Of several that dominate, the most accurate of the clearly quicker ones is named, in whatever order they came.
+    rivals = [other for other in entries if other is not entry and not other["unavailable"]
+              and _comparable(other, entry)]
+    rivals.sort(key=lambda other: (not _quicker(other, entry), -other["card_accuracy"]["top1"],
+                                   other["forward_us"]["p50"]))
+    for other in rivals:
         ours, theirs = entry["forward_us"]["p50"], other["forward_us"]["p50"]
         if _quicker(other, entry):
             return (f"dominated: {names[other['id']]} is at least as accurate and takes {theirs:.0f} µs instead of "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from http import HTTPStatus
 
-from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -138,7 +137,7 @@ def oip_json(answer: BaseModel, status: int = HTTPStatus.OK) -> Response:
 def _totals(metrics: Metrics) -> Totals:
     """Sums over all runtimes and workers by (model, what): images, requests, calls, and seconds per stage."""
     found: Totals = defaultdict(float)
-    for family in text_string_to_metric_families(metrics.text().decode()):
+    for family in metrics.collect():
         for sample in family.samples:
             model = sample.labels.get("model", "")
             if sample.name == "weighbridge_images_sum":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -219,6 +220,18 @@ def test_what_is_slower_and_not_more_accurate_is_dominated(one: Callable[..., En
         "dominated: quick is at least as accurate and takes 100 µs instead of 300 µs for an image alone")
     assert dominated_by(quick, [quick, slow, exact]) is None
     assert dominated_by(exact, [quick, slow, exact]) is None
+
+
+def test_of_several_that_dominate_the_most_accurate_of_the_quicker_ones_is_named_whatever_their_order(
+    one: Callable[..., Entry]
+) -> None:
+    slow = one("slow", forward_us={"p50": 300.0, "p90": 310.0})
+    exact = one("exact", 0.95, forward_us={"p50": 300.0, "p90": 310.0})
+    entries = [exact, one("quick"), one("good", 0.94), one("nippy", forward_us={"p50": 50.0, "p90": 55.0}), slow]
+
+    named = {dominated_by(slow, order) for order in permutations(entries)}
+
+    assert named == {"dominated: good is at least as accurate and takes 100 µs instead of 300 µs for an image alone"}
 
 
 def test_more_workers_and_better_batches_are_not_dominated_by_a_quicker_answer(one: Callable[..., Entry]) -> None:
