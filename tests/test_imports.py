@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,3 +79,20 @@ def test_the_service_starts_without_torch_in_memory() -> None:
     code = "import sys, service.app; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_onnx_runtime_reports_nothing_to_its_makers_unless_somebody_wants_it_to(room: str, tmp_path: Path) -> None:
+    assert what_is_kept_to_be_sent(room, tmp_path / "as it comes") == []
+    if not what_is_kept_to_be_sent(room, tmp_path / "wanted", ORT_DISABLE_TELEMETRY="0"):
+        pytest.skip("this build of ONNX Runtime reports nothing anyway")
+
+
+def what_is_kept_to_be_sent(room: str, home: Path, **environment: str) -> list[Path]:
+    """Files in an empty home after a room was imported and a model opened. ONNX Runtime is quiet in CI by itself."""
+    silencers = ("CI", "TF_BUILD", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS")
+    keep = {name: value for name, value in os.environ.items() if name not in (*silencers, "XDG_CACHE_HOME")}
+    code = f"import {room}, onnxruntime; onnxruntime.InferenceSession('models/fm000-linear/1/model.onnx')"
+    home.mkdir()
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={**keep, "HOME": str(home), **environment})
+    return [path for path in home.rglob("*") if path.is_file()]
