@@ -34,12 +34,15 @@ from benchmarks.comparison.contenders import MODELS
 from benchmarks.load.merge import Part, merge, pack, unpack
 from benchmarks.load.payloads import Payloads, encode, read_payloads
 from benchmarks.load.plan import Order, Plan, read_order
+from benchmarks.load.protocols.readers import reader_of
 from benchmarks.load.recorder import Recorder
 from benchmarks.load.rows import DROPPED, OK, OUTCOMES, write_rows
 from benchmarks.load.selfcheck import SelfCheck
 from benchmarks.load.sender import Sender
 from benchmarks.load.stored import Load, rows_path, write_facts
 from benchmarks.load.words import lines
+from service.client.calls import headers
+from service.settings import Address
 from service.splits import FOLDER, Split
 
 LONGEST_ANSWER = 60.0  # seconds a stopped test waits for what is under way
@@ -142,8 +145,11 @@ class Visitor(User):
         self.order, plan, (index, of) = _asked(environment)
         self.plan = plan.share(index, of)
         payloads = read_payloads(self.order.payloads) if self.order else _images(environment.parsed_options)
-        self.recorder = Recorder(labels=payloads.labels, images=payloads.images, limit_us=plan.limit_us)
-        self.sender = Sender(self.plan, payloads, self.recorder, environment.host or "")
+        self.recorder = Recorder(labels=payloads.labels, images=payloads.images, limit_us=plan.limit_us,
+                                 read=reader_of(payloads.protocol))
+        # The key comes by the environment, never by the order: that is a file.
+        self.sender = Sender(self.plan, payloads, self.recorder, environment.host or "",
+                             headers(Address.read().api_key))
         environment.events.test_stopping.add_listener(self._stop)
         gc.collect()
         gc.freeze()   # the bodies live to the end; scanning them again and again would pause the sender

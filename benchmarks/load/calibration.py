@@ -15,7 +15,9 @@ import numpy as np
 
 from benchmarks.load.audit import MIN_LAG_US, audit
 from benchmarks.load.generator import Progress, send
+from benchmarks.load.payloads import read_protocol
 from benchmarks.load.plan import Plan
+from benchmarks.load.protocols.protocol import Protocol
 from benchmarks.load.stored import Load
 from benchmarks.load.summary import summarise
 from benchmarks.machine.cores import Cores
@@ -42,7 +44,8 @@ def calibrate(
         return known
     loads = folder / "calibration"
     loads.mkdir(exist_ok=True)
-    with serving(root=folder, log=loads / "server.log", cores=cores.server, command=COMMAND) as server:
+    with serving(root=folder, log=loads / "server.log", cores=cores.server,
+                 command=null_server(read_protocol(payloads))) as server:
         alone = Plan(name="floor", model="null", arrival="closed", seconds=seconds, warmup=0.3,
                      at_least=FLOOR_REQUESTS)
         floor = summarise(send(alone, server, payloads=payloads, folder=loads, cores=cores.generator,
@@ -59,6 +62,13 @@ def calibrate(
               "most_rate": most, "limited_by": limited_by, "engine": floor["engine"]}
     write_atomically(stored, json.dumps(result, indent=1).encode() + b"\n")
     return result
+
+
+def null_server(protocol: Protocol) -> tuple[str, ...]:
+    """The command of a server that does nothing and answers so that the protocol's reader has its usual work."""
+    if protocol.output is None:
+        return COMMAND
+    return (*COMMAND, "--output", protocol.output, "--classes", str(protocol.classes or 10))
 
 
 def _breathless(load: Load, lag_us: float) -> str | None:

@@ -21,6 +21,7 @@ from benchmarks.machine.server import Reachable, free_port
 
 LOCUSTFILE = ROOT / "benchmarks" / "locustfile.py"
 LOCUST = (sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--loglevel", "WARNING")
+KEY = "WEIGHBRIDGE_API_KEY"
 SLACK = 60.0        # seconds beyond the plan until a generator that hangs is killed
 PER_WORKER = 5000.0  # requests per second; one process keeps its schedule well beyond that, if its core is quiet
 
@@ -52,7 +53,8 @@ def send(
     port = free_port() if count > 1 else 0
     several = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port), "--expect-workers",
                str(count), "--expect-workers-max-wait", str(int(SLACK))] if count > 1 else []
-    process = start([*command, *several], log=log, cores=cores, stdout=subprocess.PIPE)
+    key = {KEY: server.key or ""}  # whoever needs none is not shown one that happens to be in our environment
+    process = start([*command, *several], log=log, cores=cores, stdout=subprocess.PIPE, environment=key)
     watchdog = threading.Timer(plan.latest_end + plan.timeout + SLACK, process.kill)
     watchdog.daemon = True  # Ctrl-C may strike before `finally` is armed; the timer must not keep us from ending
     helpers: list[subprocess.Popen[str]] = []
@@ -60,7 +62,8 @@ def send(
         watchdog.start()
         for k in range(count if count > 1 else 0):
             helpers.append(start([*LOCUST, "--worker", "--master-port", str(port)], log=log,  # noqa: PERF401 - must be
-                                 cores=cores[k % len(cores):][:1] if cores else ()))  # known one by one to be stopped
+                                 cores=cores[k % len(cores):][:1] if cores else (),  # known one by one to be stopped
+                                 environment=key))
         used = _follow(process, server, progress)
         code = process.wait()
     finally:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from benchmarks.load.protocols.protocol import WEIGHBRIDGE, Protocol
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Payloads:
     bodies: list[bytes]
     labels: NDArray[np.int16]
     images: NDArray[np.int32]   # index of each body in its split
+    protocol: Protocol = WEIGHBRIDGE
 
     def __len__(self) -> int:
         return len(self.bodies)
@@ -58,8 +62,17 @@ def encode(body: str, images: NDArray[np.uint8], labels: NDArray[np.int64], *, l
         content_type, encoder = ENCODERS[body]
     except KeyError:
         raise ValueError(f"unknown body {body!r}; known are {', '.join(ENCODERS)}") from None
+    return encode_with(encoder, content_type, images, labels, limit=limit, seed=seed)
+
+
+def encode_with(
+    encoder: Callable[[NDArray[np.uint8]], bytes], content_type: str, images: NDArray[np.uint8],
+    labels: NDArray[np.int64], *, limit: int, seed: int, protocol: Protocol = WEIGHBRIDGE,
+) -> Payloads:
+    """The same with an encoder of one's own, for another protocol for instance."""
     chosen = np.random.default_rng(seed).permutation(len(images))[:limit].astype(np.int32)
-    return Payloads(content_type, [encoder(images[i]) for i in chosen], labels[chosen].astype(np.int16), chosen)
+    bodies = [encoder(images[i]) for i in chosen]
+    return Payloads(content_type, bodies, labels[chosen].astype(np.int16), chosen, protocol)
 
 
 def digest(payloads: Payloads) -> str:
@@ -68,7 +81,10 @@ def digest(payloads: Payloads) -> str:
 
 
 def write_payloads(path: Path, payloads: Payloads) -> None:
-    """Store the bodies in one .npz."""
+    """Store the bodies in one .npz. That they speak Weighbridge's own protocol is not written: it never was."""
+    other: dict[str, Any] = {}
+    if payloads.protocol != WEIGHBRIDGE:
+        other["protocol"] = np.array(payloads.protocol.stored())
     np.savez(
         path,
         content_type=np.array(payloads.content_type),
@@ -76,6 +92,7 @@ def write_payloads(path: Path, payloads: Payloads) -> None:
         ends=np.cumsum([len(body) for body in payloads.bodies]),
         labels=payloads.labels,
         images=payloads.images,
+        **other,
     )
 
 
@@ -84,7 +101,23 @@ def read_payloads(path: Path) -> Payloads:
     with np.load(path, allow_pickle=False) as stored:
         data, ends = stored["data"].tobytes(), stored["ends"].tolist()
         bodies = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-        return Payloads(str(stored["content_type"]), bodies, stored["labels"], stored["images"])
+        return Payloads(str(stored["content_type"]), bodies, stored["labels"], stored["images"], _protocol(stored))
+
+
+def read_protocol(path: Path) -> Protocol:
+    """The protocol alone of what `write_payloads` stored, without its bodies."""
+    with np.load(path, allow_pickle=False) as stored:
+        return _protocol(stored)
+
+
+def part(payloads: Payloads, begin: int, end: int) -> Payloads:
+    """The bodies from one place to another."""
+    return replace(payloads, bodies=payloads.bodies[begin:end], labels=payloads.labels[begin:end],
+                   images=payloads.images[begin:end])
+
+
+def _protocol(stored: np.lib.npyio.NpzFile) -> Protocol:
+    return Protocol.restored(str(stored["protocol"])) if "protocol" in stored else WEIGHBRIDGE
 
 
 def _pillow(image: NDArray[np.uint8], form: str, **options: int) -> bytes:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import ssl
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import cycle
 from typing import Any
 
@@ -49,9 +49,13 @@ class _Connection:
 
 
 class Sender:
-    """Sends a plan and writes down what happened; `run` blocks its thread until the last answer."""
+    """Sends a plan and writes down what happened; `run` blocks its thread until the last answer.
 
-    def __init__(self, plan: Plan, payloads: Payloads, recorder: Recorder, url: str) -> None:
+    `headers` go with every request, beside those of the payloads' protocol.
+    """
+
+    def __init__(self, plan: Plan, payloads: Payloads, recorder: Recorder, url: str,
+                 headers: Mapping[str, str] | None = None) -> None:
         self.plan, self.recorder = plan, recorder
         recorder.begins = float("inf")  # until the warm-up has ended, everything belongs to it
         self.clock = Clock()
@@ -61,7 +65,8 @@ class Sender:
         self.began = plan.warmup * MICROSECONDS  # when the warm-up ended
         self._count = len(payloads)
         address = Address.parse(url)
-        head = head_of(address, plan.path, payloads.content_type)
+        more = {**payloads.protocol.headers, **(headers or {})}
+        head = head_of(address, plan.path, payloads.content_type, more)
         self._requests = [request(head, body) for body in payloads.bodies]
         self._open = opener(address, plan.timeout)
         self._poll = Poll()

@@ -7,6 +7,7 @@ six times as long as everything else the generator does, and made it late.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -49,11 +50,12 @@ class Reply:
     closes: bool   # the server wants this connection to end
 
 
-def head_of(address: Address, path: str, content_type: str) -> bytes:
-    """Everything of a POST before the length of its body."""
+def head_of(address: Address, path: str, content_type: str, headers: Mapping[str, str] | None = None) -> bytes:
+    """Everything of a POST before the length of its body; `headers` are further ones."""
     host = f"[{address.host}]" if ":" in address.host else address.host
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     return (f"POST {address.prefix}{path} HTTP/1.1\r\nHost: {host}:{address.port}\r\nAccept-Encoding: identity\r\n"
-            f"Content-Type: {content_type}\r\nContent-Length: ").encode("ascii")
+            f"{more}Content-Type: {content_type}\r\nContent-Length: ").encode("ascii")
 
 
 def request(head: bytes, body: bytes) -> bytes:

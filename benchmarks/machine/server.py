@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +50,11 @@ class Reachable(Protocol):
         """What it wrote, where that is known."""
         ...
 
+    @property
+    def key(self) -> str | None:
+        """The API key it wants to see; None where it wants none."""
+        ...
+
     def usage(self) -> Usage | None:
         """CPU time and memory so far; None where they are not ours to see."""
         ...
@@ -61,6 +66,7 @@ class Elsewhere:
 
     url: str
     log: Path   # never written
+    key: str | None = field(default=None, repr=False)
 
     def usage(self) -> None:
         """Not ours to see."""
@@ -75,6 +81,7 @@ class Server:
     process: subprocess.Popen[str]
     log: Path
     started_in: float   # seconds from the command to ready
+    key: None = None    # what we start has none
 
     def usage(self) -> Usage:
         """CPU time and memory of the process and all its children, now."""
@@ -134,12 +141,15 @@ def post(server: Reachable, path: str, *, timeout: float = 120, **content: Any) 
     return _asked(server, "POST", path, timeout=timeout, **content)
 
 
-def taste(server: Reachable, path: str, *, content: bytes, content_type: str, times: int) -> float:
+def taste(
+    server: Reachable, path: str, *, content: bytes, content_type: str, times: int,
+    more: Mapping[str, str] | None = None,
+) -> float:
     """Ask the same a few times over one connection, which also warms the server; seconds per answer at the median.
 
-    Raises ServerError where it does not answer 200.
+    `more` are further headers. Raises ServerError where it does not answer 200.
     """
-    headers, taken = {"Content-Type": content_type}, []
+    headers, taken = {"Content-Type": content_type, **(more or {})}, []
     post(server, path, content=content, headers=headers)
     try:
         with httpx.Client(base_url=server.url, timeout=120) as client:
