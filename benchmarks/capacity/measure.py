@@ -15,7 +15,7 @@ from benchmarks.capacity.search import AGREE, Bracket, search
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.stored import Load, find_load
-from benchmarks.machine.server import Server
+from benchmarks.machine.server import Reachable
 
 MOST = 20_000.0  # requests per second; no single generator process sends more
 
@@ -32,28 +32,34 @@ class Target:
 
 
 def find_capacity(
-    target: Target, server: Server, slo: Slo, effort: Effort, *, start: float, cores: tuple[int, ...] = (),
-    most: float = MOST, wanted: float | None = None, agree: int = AGREE,
+    target: Target, server: Reachable, slo: Slo, effort: Effort, *, start: float, cores: tuple[int, ...] = (),
+    most: float = MOST, wanted: float | None = None, agree: int = AGREE, decide: bool = False,
     step: Callable[[str, float], Progress] = lambda _title, _seconds: lambda _said: None,
+    check: Callable[[Load], None] = lambda _: None,
 ) -> tuple[Bracket, list[Judgement]]:
     """The bracket, and every probe behind it in the order of the search. `start` is the first rate tried.
 
-    A rate below `effort.least_rate` is tried only where `wanted` is one.
+    A rate below `effort.least_rate` is tried only where `wanted` is one. With `decide`, `wanted` itself is tried where
+    it would lie within the bracket. `check` is given every load before it is judged, and may raise.
     """
     judgements: list[Judgement] = []
 
     def trial(rate: float, number: int) -> bool:
-        found = judge(probe(target, server, slo, effort, rate, number, cores=cores, step=step), slo, number)
+        load = probe(target, server, slo, effort, rate, number, cores=cores, step=step)
+        check(load)
+        found = judge(load, slo, number)
         judgements.append(found)
         return found.passed and found.blame is None
 
     least = min(effort.least_rate(slo), most, *([max(wanted, least_provable(slo))] if wanted else []))
-    found = search(trial, start=start, least=least, most=most, resolution=effort.resolution, agree=agree)
+    found = search(trial, start=start, least=least, most=most, resolution=effort.resolution, agree=agree,
+                   decide=wanted if decide else None)
     return found, judgements
 
 
 def probe(
-    target: Target, server: Server, slo: Slo, effort: Effort, rate: float, number: int, *, cores: tuple[int, ...] = (),
+    target: Target, server: Reachable, slo: Slo, effort: Effort, rate: float, number: int, *,
+    cores: tuple[int, ...] = (),
     step: Callable[[str, float], Progress] = lambda _title, _seconds: lambda _said: None,
 ) -> Load:
     """The number-th load (from 0) at a rate: as it lies on disk, or sent now."""

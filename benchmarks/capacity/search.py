@@ -40,9 +40,10 @@ def bracket(outcomes: Outcomes) -> Bracket:
 
 def next_rate(
     outcomes: Outcomes, *, start: float, least: float, most: float, resolution: float = RESOLUTION,
-    agree: int = AGREE,
+    agree: int = AGREE, decide: float | None = None,
 ) -> float | None:
-    """The rate to try next; None when the bracket is found."""
+    """The rate to try next; None when the bracket is found. With `decide` the bracket has that rate not inside of it.
+    """
     if not outcomes:
         return _rounded(min(max(start, least), most))
     now = bracket(outcomes)
@@ -57,18 +58,21 @@ def next_rate(
         middle = _rounded(math.sqrt(now.low * now.high))
         if now.low < middle < now.high:
             return middle
+    elif decide is not None and now.low < decide < now.high:
+        return decide
     return next((end for end in (now.low, now.high) if end is not None and not _settled(outcomes[end], agree)),
                 None)
 
 
 def search(
     trial: Callable[[float, int], bool], *, start: float, least: float, most: float, resolution: float = RESOLUTION,
-    agree: int = AGREE,
+    agree: int = AGREE, decide: float | None = None,
 ) -> Bracket:
     """Find the bracket. `trial(rate, number)` says whether the number-th trial (from 0) at a rate passes."""
     outcomes: dict[float, list[bool]] = {}
     for _ in range(MOST_TRIALS):
-        rate = next_rate(outcomes, start=start, least=least, most=most, resolution=resolution, agree=agree)
+        rate = next_rate(outcomes, start=start, least=least, most=most, resolution=resolution, agree=agree,
+                         decide=decide)
         if rate is None:
             break
         trials = outcomes.setdefault(rate, [])
