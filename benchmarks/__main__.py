@@ -3,6 +3,7 @@
     python -m benchmarks                     micro-benchmarks, load per model, table and HTML report
     python -m benchmarks weigh               which one to deploy: capacity within an objective, and the reasons
     python -m benchmarks compare A B         is B slower than A? interleaved runs, a verdict, an exit code
+    python -m benchmarks capacity URL        what does the server that runs there bear within an objective?
     python -m benchmarks crosscheck MODEL    do our engine and MLPerf's LoadGen find the same latencies?
     python -m benchmarks roofline            how far is each model from what this machine could do?
     python -m benchmarks devices             what is a GPU worth to each model, by batch size?
@@ -18,8 +19,9 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from benchmarks.commands import comparing, crosschecking, deciding, rooflining, timing, weighing
+from benchmarks.commands import bearing, comparing, crosschecking, deciding, rooflining, timing, weighing
 from benchmarks.commands.shared import RUNS, Interrupted, command, positive
 from benchmarks.comparison.contenders import MODELS, NothingToWeighError
 from benchmarks.comparison.demo import demo
@@ -29,6 +31,8 @@ from benchmarks.crosscheck.loadgen import LoadGenError
 from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.publish import finish as finish_decision
 from benchmarks.decision.publish import publish as publish_decision
+from benchmarks.elsewhere.folder import ASKED, CapacityFolder
+from benchmarks.elsewhere.publish import finish as finish_capacity
 from benchmarks.load.generator import GeneratorError
 from benchmarks.machine.children import INTERRUPTED, leaving_nothing, stop_all
 from benchmarks.machine.doctor import doctor
@@ -47,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         done: int = options.do(options, console)
     except EXPECTED as error:
-        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -71,6 +75,11 @@ def report(options: argparse.Namespace, console: Console) -> int:
         if options.publish:
             console.print(f"published: {publish_decision(decided)}; now run make readme", soft_wrap=True)
         return 0
+    if (options.run / ASKED).exists():
+        finish_capacity(CapacityFolder(options.run), console)
+        if options.publish:
+            raise RunError("a capacity is of somebody's server, and is not published here; leave --publish out")
+        return 0
     result = finish(Run(options.run), console)
     if options.publish:
         console.print(f"published: {publish(result)}")
@@ -84,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     weighing.add_to(commands)
     deciding.add_to(commands)
     comparing.add_to(commands)
+    bearing.add_to(commands)
     crosschecking.add_to(commands)
     rooflining.add_to(commands)
     timing.add_to(commands)

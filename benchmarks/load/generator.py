@@ -21,7 +21,7 @@ from benchmarks.machine.server import Reachable, free_port
 
 LOCUSTFILE = ROOT / "benchmarks" / "locustfile.py"
 LOCUST = (sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--loglevel", "WARNING")
-KEY = "WEIGHBRIDGE_API_KEY"
+KEY = "WEIGHBRIDGE_API_KEY"  # of the environment; the child reads it there
 SLACK = 60.0        # seconds beyond the plan until a generator that hangs is killed
 PER_WORKER = 5000.0  # requests per second; one process keeps its schedule well beyond that, if its core is quiet
 

@@ -141,15 +141,12 @@ def post(server: Reachable, path: str, *, timeout: float = 120, **content: Any) 
     return _asked(server, "POST", path, timeout=timeout, **content)
 
 
-def taste(
-    server: Reachable, path: str, *, content: bytes, content_type: str, times: int,
-    more: Mapping[str, str] | None = None,
-) -> float:
+def taste(server: Reachable, path: str, *, content: bytes, content_type: str, times: int) -> float:
     """Ask the same a few times over one connection, which also warms the server; seconds per answer at the median.
 
-    `more` are further headers. Raises ServerError where it does not answer 200.
+    Raises ServerError where it does not answer 200.
     """
-    headers, taken = {"Content-Type": content_type, **(more or {})}, []
+    headers, taken = {"Content-Type": content_type}, []
     post(server, path, content=content, headers=headers)
     try:
         with httpx.Client(base_url=server.url, timeout=120) as client:

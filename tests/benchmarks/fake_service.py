@@ -25,17 +25,29 @@ options.add_argument("--slow-from", type=int, default=0, help="from the n-th req
 options.add_argument("--slow", type=float, default=1.0, help="seconds, without blocking others")
 options.add_argument("--cache", action="store_true", help="bodies seen before are answered without working")
 options.add_argument("--delayed-ack-every", type=int, default=0, help="every n-th answer comes 41 ms late")
+options.add_argument("--bears", type=float, default=0.0, help="requests per second; what exceeds them is a 503")
 options.add_argument("--foreign", action="store_true", help="answers have another server's form")
 options.add_argument("--refuse", action="store_true", help="end at once with an error")
 args = options.parse_args()
 
 EVALUATION = {"correct": 150, "count": 200, "accuracy": 0.75, "interval": {"low": 0.686, "high": 0.805}}
 seen, first, stalled = 0, 0.0, False
+tokens, filled = args.bears / 4, time.monotonic()
 remembered: set[bytes] = set()
 
 
 def due(every: int) -> bool:
     return bool(every) and seen % every == 0
+
+
+def too_many() -> bool:
+    """A bucket that fills at the rate it bears, and holds what comes in a quarter of a second."""
+    global tokens, filled
+    now = time.monotonic()
+    tokens, filled = min(args.bears / 4, tokens + args.bears * (now - filled)), now
+    empty = tokens < 1
+    tokens -= not empty
+    return bool(args.bears) and empty
 
 
 async def answer(body: bytes) -> tuple[int, bytes] | None:
@@ -48,7 +60,7 @@ async def answer(body: bytes) -> tuple[int, bytes] | None:
         time.sleep(args.stall)
     if due(args.silent_every):
         return None
-    if due(args.fail_every):
+    if due(args.fail_every) or too_many():
         return 503, b'{"error": "busy"}'
     label = (body[0] + due(args.wrong_every)) % 10 if body else 0
     if not (args.cache and body in remembered):
