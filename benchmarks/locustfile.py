@@ -40,8 +40,8 @@ from benchmarks.load.rows import DROPPED, OK, OUTCOMES, write_rows
 from benchmarks.load.selfcheck import SelfCheck
 from benchmarks.load.sender import Sender
 from benchmarks.load.stored import Load, rows_path, write_facts
+from benchmarks.load.wire import bearer
 from benchmarks.load.words import lines
-from service.client.calls import headers
 from service.settings import Address
 from service.splits import FOLDER, Split
 
@@ -148,8 +148,7 @@ class Visitor(User):
         self.recorder = Recorder(labels=payloads.labels, images=payloads.images, limit_us=plan.limit_us,
                                  read=reader_of(payloads.protocol))
         # The key comes by the environment, never by the order: that is a file.
-        self.sender = Sender(self.plan, payloads, self.recorder, environment.host or "",
-                             headers(Address.read().api_key))
+        self.sender = Sender(self.plan, payloads, self.recorder, environment.host or "", bearer(Address.read().api_key))
         environment.events.test_stopping.add_listener(self._stop)
         gc.collect()
         gc.freeze()   # the bodies live to the end; scanning them again and again would pause the sender

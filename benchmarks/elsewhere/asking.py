@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from benchmarks.load.payloads import Payloads
+from benchmarks.load.wire import bearer
 from benchmarks.machine.server import Elsewhere, ServerError
-from service.client.calls import headers
 
 PATIENCE_S = 10.0        # for what a server knows by heart
 FIRST_ANSWER_S = 120.0   # for the first prediction, which may have to load the model
@@ -44,7 +44,7 @@ def taste(server: Elsewhere, path: str, payloads: Payloads, times: int) -> float
 
     It ends at the first refusal: a server that lets nobody ask so often may still bear what it is asked later.
     """
-    given = {**headers(server.key), "Content-Type": payloads.content_type, **payloads.protocol.headers}
+    given = {**bearer(server.key), "Content-Type": payloads.content_type, **payloads.protocol.headers}
     taken: list[float] = []
     try:
         with httpx.Client(headers=given, timeout=FIRST_ANSWER_S) as client:
@@ -78,7 +78,7 @@ def alive(server: Elsewhere) -> bool:
 
 
 def _asked(server: Elsewhere, method: str, path: str, **options: Any) -> httpx.Response:
-    given = {**headers(server.key), **options.pop("headers", {})}
+    given = {**bearer(server.key), **options.pop("headers", {})}
     try:
         answer = httpx.request(method, f"{server.url}{path}", headers=given, **options)
     except httpx.TimeoutException:

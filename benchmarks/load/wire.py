@@ -58,6 +58,11 @@ def head_of(address: Address, path: str, content_type: str, headers: Mapping[str
             f"{more}Content-Type: {content_type}\r\nContent-Length: ").encode("ascii")
 
 
+def bearer(key: str | None) -> dict[str, str]:
+    """The header that shows an API key, for servers that want one. The service's client would bring httpx with it."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 def request(head: bytes, body: bytes) -> bytes:
     """One request, whole; `head` comes from `head_of`."""
     return b"%b%d\r\n\r\n%b" % (head, len(body), body)
