@@ -34,7 +34,7 @@ from benchmarks.decision.publish import publish as publish_decision
 from benchmarks.elsewhere.folder import ASKED, CapacityFolder
 from benchmarks.elsewhere.publish import finish as finish_capacity
 from benchmarks.load.generator import GeneratorError
-from benchmarks.machine.children import INTERRUPTED, leaving_nothing, stop_all
+from benchmarks.machine.children import INTERRUPTED, leaving_nothing
 from benchmarks.machine.doctor import doctor
 from benchmarks.machine.server import ServerError
 from benchmarks.micro.child import MicroError
@@ -63,8 +63,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started is stopped")
         return INTERRUPTED
-    finally:
-        stop_all()
     return done
 
 

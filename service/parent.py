@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import signal
 from pathlib import Path
+
+SUPERVISOR = "SUPERVISOR_PID"  # variable of the workers: who starts them, and starts them again
+LOOKS_S = 1.0
+logger = logging.getLogger("weighbridge")
 
 
 def name() -> str:
@@ -35,3 +42,14 @@ def _started(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
         return "0"
+
+
+async def follow() -> None:
+    """End this worker in order once its supervisor is gone; returns at once in a process that has none."""
+    supervisor = os.getppid()
+    if os.environ.get(SUPERVISOR) != str(supervisor):
+        return
+    while os.getppid() == supervisor:
+        await asyncio.sleep(LOOKS_S)
+    logger.error("the supervisor %d is gone, and this worker ends too", supervisor)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -25,6 +25,7 @@ from service.look import saliency, see
 from service.metrics import Metrics
 from service.middleware import Enveloped, Limited, Observed, Short, unrouted
 from service.oip import paths as oip
+from service.parent import follow
 from service.predict import Predict
 from service.reload import reload
 from service.reports import report, reports
@@ -77,10 +78,12 @@ def build(settings: Settings) -> Starlette:
         keeping = asyncio.create_task(state.keeper.run())
         beating = asyncio.create_task(beat(state))
         watching = asyncio.create_task(state.desk.watch())
+        following = asyncio.create_task(follow())
         yield
         keeping.cancel()
         beating.cancel()
         watching.cancel()
+        following.cancel()
         await loading
         await state.close()
         if after is not None:

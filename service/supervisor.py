@@ -1,20 +1,24 @@
-"""Three things that BentoML's supervisor of the workers, circus, does otherwise than a service needs.
+"""Four things that BentoML's supervisor of the workers, circus, does otherwise than a service needs.
 
 In a container it starts no worker for one that died and leaves that to whoever runs the container, who sees nothing of
 it while another worker lives. And it keeps the listening socket open until the last worker has ended, so that clients
 who come while answers are being finished wait for nothing instead of being refused and going elsewhere. And it says
-nothing of a worker that ended, who was killed and cannot say it himself.
+nothing of a worker that ended, who was killed and cannot say it himself. And where it is killed itself, its workers
+would serve on, unseen and with the port in their hands.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from typing import Any
 
 from bentoml import serving
 from bentoml._internal.utils.circus import Arbiter
 from circus.watcher import Watcher  # type: ignore[import-untyped]
+
+from service.parent import SUPERVISOR
 
 ORDERLY = (0, -signal.SIGTERM, -signal.SIGINT)  # uvicorn ends by the signal that told it to end
 logger = logging.getLogger("weighbridge")
@@ -27,6 +31,7 @@ def supervise() -> None:
     """
     for place, name, ours in REPLACED:
         setattr(place, name, ours)
+    os.environ.setdefault(SUPERVISOR, str(os.getpid()))  # the first to come here; workers inherit it, and `follow`
 
 
 def _stop(arbiter: Any) -> Any:

@@ -35,7 +35,11 @@ def start(
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """End a child and everything it started: ask the leader, wait, then kill what is left of its group."""
+    """End a child and everything it started: ask the leader, wait, then kill what is left of its group and of its kin.
+
+    The workers of a server are in groups of their own, and outlive a leader that is killed.
+    """
+    kin = process_tree(process.pid)[1:]
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -46,6 +50,7 @@ def stop(process: subprocess.Popen[str]) -> None:
         while time.monotonic() < deadline:  # a killed process takes a moment to die
             os.killpg(process.pid, 0)
             time.sleep(0.01)
+    _kill(kin)
     process.wait()
     if process.stdout:
         process.stdout.close()
@@ -54,11 +59,28 @@ def stop(process: subprocess.Popen[str]) -> None:
 def stop_all() -> None:
     """End every child that is left, however it came about: Ctrl-C may strike inside Popen, before it has returned."""
     for child in psutil.Process().children():
+        kin = process_tree(child.pid)[1:]
         with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
             if os.getpgid(child.pid) == child.pid:
                 os.killpg(child.pid, signal.SIGKILL)
             child.kill()
             child.wait(GONE)
+        _kill(kin)
+
+
+def process_tree(pid: int) -> list[psutil.Process]:
+    """The process and all that came of it; empty when it is gone."""
+    try:
+        leader = psutil.Process(pid)
+        return [leader, *leader.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _kill(kin: list[psutil.Process]) -> None:
+    for each in kin:
+        with contextlib.suppress(psutil.Error):  # a number that somebody else has by now is left alone
+            each.kill()
 
 
 def leaving_nothing(main: Callable[[], int]) -> int:

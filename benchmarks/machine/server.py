@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import httpx
 import psutil
 
-from benchmarks.machine.children import last_lines, start, stop
+from benchmarks.machine.children import last_lines, process_tree, start, stop
 
 START_LIMIT = 90.0  # seconds until /readyz must answer 200
 COMMAND = (sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", "{port}")
@@ -199,12 +199,3 @@ def _asked(server: Reachable, method: str, path: str, **options: Any) -> Any:
         return answer.json()
     except json.JSONDecodeError as error:
         raise ServerError(f"{method} {place} did not answer JSON: {error}") from error
-
-
-def process_tree(pid: int) -> list[psutil.Process]:
-    """The process and all that came of it; empty when it is gone."""
-    try:
-        leader = psutil.Process(pid)
-        return [leader, *leader.children(recursive=True)]
-    except psutil.Error:
-        return []

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.commands.shared import count, positive
-from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
+from benchmarks.machine.children import ROOT, leaving_nothing
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.peers.contenders import FORMS, Contender, find
 from benchmarks.peers.load import WRK_MISSING, wrk_version
@@ -60,8 +60,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started is stopped")
         return 130
-    finally:
-        stop_all()
     result = _result(findings, contenders, machine)
     content = json.dumps(result, indent=1).encode() + b"\n"
     console.print(f"\n{table(result)}\n", soft_wrap=True, markup=False)

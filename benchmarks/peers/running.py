@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import Usage, free_port, process_tree
+from benchmarks.machine.children import ROOT, last_lines, process_tree, start, stop
+from benchmarks.machine.server import Usage, free_port
 from benchmarks.peers.contenders import FORMS, KEY, Ask, Contender, python_of
 from benchmarks.peers.environments import VENVS, UnavailableError
 

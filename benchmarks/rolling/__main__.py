@@ -23,7 +23,7 @@ from rich.markdown import Markdown
 from benchmarks.commands.shared import positive
 from benchmarks.comparison.contenders import MODELS
 from benchmarks.comparison.publish import RESULTS
-from benchmarks.machine.children import leaving_nothing, stop_all
+from benchmarks.machine.children import leaving_nothing
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.machine.server import ServerError
 from benchmarks.rolling.proxy import find_nginx
@@ -55,8 +55,6 @@ def main(arguments: list[str] | None = None) -> int:
     except ServerError as error:
         console.print(f"error: {error}", style="bold red", markup=False)
         return 2
-    finally:
-        stop_all()
     result = {"schema_version": 1, "kind": "rolling", "created": machine["at"], "machine": machine,
               "asked": asdict(asked), **found}
     console.print(Markdown(rolling_table(result)))

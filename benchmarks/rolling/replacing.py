@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine.server import COMMAND, Server, process_tree, serving
+from benchmarks.machine.children import process_tree
+from benchmarks.machine.server import COMMAND, Server, serving
 from benchmarks.rolling.load import Load, Tally, capacity
 from benchmarks.rolling.proxy import Proxy, proxied
 from benchmarks.rolling.versions import NAME, write_questions, write_versions

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
+from benchmarks.machine.children import ROOT, leaving_nothing
 from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.machine.server import serving
 from benchmarks.scale.wire import measure
@@ -35,12 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(highlight=False)
     if parser.parse_args(arguments).publish:
         machine = fingerprint()
-        try:
-            with tempfile.TemporaryDirectory(prefix="scale-") as folder, \
-                    serving(root=MODELS, log=Path(folder) / "server.log") as server:
-                found = measure(server, SPLIT)
-        finally:
-            stop_all()
+        with tempfile.TemporaryDirectory(prefix="scale-") as folder, \
+                serving(root=MODELS, log=Path(folder) / "server.log") as server:
+            found = measure(server, SPLIT)
         result = {"schema_version": 2, "machine": machine, **found}
         write_atomically(WIRE, json.dumps(result, indent=1).encode() + b"\n")
         console.print(f"published: {WIRE}; now run make readme")

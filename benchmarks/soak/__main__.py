@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.commands.shared import positive
-from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
+from benchmarks.machine.children import ROOT, leaving_nothing
 from benchmarks.machine.cores import pinned, share_out
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.machine.server import Server, serving
@@ -62,8 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
                 console.print(log.read_text(errors="replace")[-3000:], markup=False)
     except KeyboardInterrupt:
         return 130
-    finally:
-        stop_all()
     result = {"schema_version": 1, "kind": "fuzz" if options.requests else "soak", "model": MODEL, "machine": machine,
               "cores": str(cores), "workers": options.workers, **found}
     result["stood"] = stood(result)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from benchmarks.commands.shared import positive
-from benchmarks.machine.children import leaving_nothing, stop_all
+from benchmarks.machine.children import leaving_nothing
 from benchmarks.machine.cores import share_out
 from benchmarks.machine.fingerprint import fingerprint, warnings
 from benchmarks.stall.measure import USERS, Stalling, with_locust, with_ours
@@ -34,15 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     for warning in warnings(machine):
         console.print(f"[yellow]note:[/] {warning}")
     rows = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="weighbridge-stall-") as folder:
-            for kind in USERS:
-                console.print(f"  locust, {kind}: {asked.seconds:g} s …")
-                rows.append(with_locust(kind, asked, Path(folder), cores))
-            console.print(f"  open loop: {asked.seconds:g} s …")
-            rows.append(with_ours(asked, Path(folder), cores))
-    finally:
-        stop_all()
+    with tempfile.TemporaryDirectory(prefix="weighbridge-stall-") as folder:
+        for kind in USERS:
+            console.print(f"  locust, {kind}: {asked.seconds:g} s …")
+            rows.append(with_locust(kind, asked, Path(folder), cores))
+        console.print(f"  open loop: {asked.seconds:g} s …")
+        rows.append(with_ours(asked, Path(folder), cores))
     result = as_result(asked, rows, machine)
     console.print(Markdown(stall_table(result)))
     if options.publish:

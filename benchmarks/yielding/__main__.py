@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.commands.shared import count, positive
-from benchmarks.machine.children import ROOT, leaving_nothing, stop_all
+from benchmarks.machine.children import ROOT, leaving_nothing
 from benchmarks.machine.cores import pinned, share_out
 from benchmarks.machine.fingerprint import fingerprint, slug, warnings
 from benchmarks.machine.server import Server, serving
@@ -60,8 +60,6 @@ def main(arguments: list[str] | None = None) -> int:
                 found = asyncio.run(_measure(server, options, console))
     except KeyboardInterrupt:
         return 130
-    finally:
-        stop_all()
     result = {"schema_version": 1, "model": MODEL, "split": SPLIT, "machine": machine, "cores": str(cores), **found}
     console.print_json(json.dumps({name: value for name, value in result.items() if name != "machine"}))
     console.print("[green]the job gives way[/]" if result["gives_way"] else "[bold red]it does not[/]")

@@ -111,6 +111,20 @@ def test_a_killed_worker_takes_only_its_own_requests_along_and_comes_back(
         process.stop()
 
 
+def test_no_worker_outlives_a_killed_supervisor_and_the_port_is_free_again(models: Path, tmp_path: Path) -> None:
+    process = Process(models, tmp_path, WEIGHBRIDGE_DEFAULT_MODEL="toy")
+    process.wait_until_ready()
+    worker, = (psutil.Process(pid) for pid in workers(process))
+
+    process.popen.kill()
+    process.popen.wait()
+
+    worker.wait(START_S)
+    assert f"the supervisor {process.popen.pid} is gone" in process.log.read_text()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{process.url}/livez")
+
+
 def test_an_end_under_load_breaks_no_answer_that_was_begun_and_takes_no_new_one(models: Path, tmp_path: Path) -> None:
     process = Process(models, tmp_path, WEIGHBRIDGE_DEFAULT_MODEL="toy")
     host, port = process.url.removeprefix("http://").split(":")
