@@ -2,7 +2,8 @@
 
     fm-fast                        the newest version, onnxruntime, one thread
     fm-fast:torchscript:t2         another runtime, two threads
-    http://10.0.0.7:3000           a server as it is, which answers in Weighbridge's form; its default model answers
+    http://10.0.0.7:3000           a server as it is, which answers in Weighbridge's form; its default model answers.
+                                   An API key for it is read from WEIGHBRIDGE_API_KEY, and stored nowhere
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import httpx
 from benchmarks.comparison.contenders import Contender, NothingToWeighError, check_files, find_contenders
 from benchmarks.decision.configurations import Configuration
 from benchmarks.load.recorder import read_answer
-from benchmarks.load.wire import Reply
+from benchmarks.load.wire import Reply, bearer
 from benchmarks.machine.server import Elsewhere, Reachable, serving
 from service.runtimes import RUNTIMES, missing
+from service.settings import Address
 
 URL = re.compile(r"https?://[^/\s]+/?")
 FORM = '{"predictions": [{"index": 9}]}'
@@ -77,7 +79,7 @@ def _check(text: str, contender: Contender, runtime: str) -> None:
 
 def check_form(side: Side, server: Reachable, *, content: bytes, content_type: str) -> None:
     """NothingToWeighError where a server answers 200 and no prediction can be read: every load would be of failures."""
-    headers = {"Content-Type": content_type}
+    headers = {**bearer(server.key), "Content-Type": content_type}
     answer = httpx.post(f"{server.url}{side.path}", content=content, headers=headers, timeout=120)
     if answer.status_code == 200 and read_answer(0, Reply(200, b"", answer.content, closes=False)).problem:
         raise NothingToWeighError(
@@ -92,7 +94,7 @@ def standing(side: Side, *, root: Path, log: Path, cores: tuple[int, ...]) -> It
     one = side.configuration
     if one is None:
         assert side.url is not None
-        yield Elsewhere(side.url, log)
+        yield Elsewhere(side.url, log, Address.read().api_key)
         return
     with serving(root=root, log=log, runtime=one.runtime, threads=one.threads, cores=cores,
                  settings=one.environment) as server:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import httpx
 import psutil
 
+from benchmarks.load.wire import bearer
 from benchmarks.machine.children import last_lines, process_tree, start, stop
 
 START_LIMIT = 90.0  # seconds until /readyz must answer 200
@@ -149,7 +150,7 @@ def taste(server: Reachable, path: str, *, content: bytes, content_type: str, ti
     headers, taken = {"Content-Type": content_type}, []
     post(server, path, content=content, headers=headers)
     try:
-        with httpx.Client(base_url=server.url, timeout=120) as client:
+        with httpx.Client(base_url=server.url, headers=bearer(server.key), timeout=120) as client:
             for _ in range(times):
                 begun = time.perf_counter()
                 client.post(path, content=content, headers=headers).raise_for_status()
@@ -187,8 +188,9 @@ def _await_ready(url: str, process: subprocess.Popen[str], log: Path) -> None:
 
 
 def _asked(server: Reachable, method: str, path: str, **options: Any) -> Any:
+    headers = {**bearer(server.key), **options.pop("headers", {})}
     try:
-        answer = httpx.request(method, f"{server.url}{path}", **options)
+        answer = httpx.request(method, f"{server.url}{path}", headers=headers, **options)
     except httpx.HTTPError as error:
         raise ServerError(f"{method} {path}: {error or type(error).__name__}\n{last_lines(server.log)}") from error
     place = answer.request.url.path

@@ -26,6 +26,7 @@ options.add_argument("--slow", type=float, default=1.0, help="seconds, without b
 options.add_argument("--cache", action="store_true", help="bodies seen before are answered without working")
 options.add_argument("--delayed-ack-every", type=int, default=0, help="every n-th answer comes 41 ms late")
 options.add_argument("--bears", type=float, default=0.0, help="requests per second; what exceeds them is a 503")
+options.add_argument("--key", help="what a bearer has to show; others get a 401")
 options.add_argument("--foreign", action="store_true", help="answers have another server's form")
 options.add_argument("--refuse", action="store_true", help="end at once with an error")
 args = options.parse_args()
@@ -81,8 +82,11 @@ async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             length = int(head.split("content-length:")[1].split("\r\n")[0]) if "content-length:" in head else 0
             body = await reader.readexactly(length)
-            if head.startswith("post /evaluate"):
-                said: tuple[int, bytes] | None = 200, json.dumps(EVALUATION).encode()
+            said: tuple[int, bytes] | None
+            if args.key and head.startswith("post ") and f"authorization: bearer {args.key}\r\n" not in head:
+                said = 401, b'{"error": "no key"}'
+            elif head.startswith("post /evaluate"):
+                said = 200, json.dumps(EVALUATION).encode()
             else:
                 said = (200, b"{}") if head.startswith("get ") else await answer(body)
             if said is None:

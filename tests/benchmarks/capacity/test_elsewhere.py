@@ -106,6 +106,7 @@ def bracketed(fake: Fake, bears: Bears) -> Iterator[tuple[int, dict[str, Any]]]:
         yield bears(server.url, *TOYS)
 
 
+@pytest.mark.slow
 def test_a_running_server_gets_a_bracket_a_verdict_and_three_documents(
     bracketed: tuple[int, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_running_server_gets_a_bracket_a_verdict_and_three_documents(
     assert json.loads((folder / "capacity.json").read_text())["capacity"] == capacity
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_measured_and_another_question_is_refused_in_its_folder(
     fake: Fake, bears: Bears, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +159,7 @@ def test_ctrl_c_keeps_what_is_measured_and_another_question_is_refused_in_its_fo
     assert "bears at least 40 requests/s" in result["verdict"]["sentence"]
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_from_memory_is_invalid(
     fake: Fake, bears: Bears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +181,7 @@ def real(toys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
         yield process, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [
     ("--body", "raw"), ("--protocol", "oip", "--model", "b@1"),
 ])
@@ -199,6 +203,7 @@ def test_our_own_server_is_weighed_by_either_protocol_and_with_its_key(
     assert not any(key.encode() in path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [
     (("--binary-answer", "--key", "k"), ()), (("--no-binary",), ("--tensor", "json")),
 ])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -183,12 +184,15 @@ def test_a_server_that_answers_as_ours_does_or_refuses_for_now_is_let_through(
 def test_two_running_servers_from_the_command_line(
     fake: Callable[..., AbstractContextManager[Server]], toys: Path, tmp_path: Path
 ) -> None:
-    with fake("--work", 0.002) as a, fake("--work", 0.012) as b:  # six times as slow, so that noise cannot hide it
+    # Six times as slow, so that noise cannot hide it.
+    with fake("--work", 0.002) as a, fake("--work", 0.012, "--key", "sesame") as b:
         command = [sys.executable, "-m", "benchmarks", "compare", a.url, b.url, "--root", str(toys / "models"),
                    "--body", "raw", "--pairs", "3", "--seconds", "1.5", "--rate", "40", "--output", str(tmp_path / "c")]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
+                              env={**os.environ, "WEIGHBRIDGE_API_KEY": "sesame"})
 
     assert done.stderr == ""
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"sesame" in path.read_bytes()]
     result = json.loads((tmp_path / "c" / "comparison.json").read_text())
     assert result["pairs"] == 3
     assert result["figures"]["p50"]["ratio"] > 2
