@@ -5,13 +5,13 @@ A probe that already lies in the folder, with exactly the same plan, is not sent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.probe import Effort, Judgement, as_json, judge, least_provable, planned
-from benchmarks.capacity.search import AGREE, Bracket, search
+from benchmarks.capacity.search import AGREE, Bracket, bracket, search
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.stored import Load, find_load
@@ -49,7 +49,7 @@ def find_capacity(
         check(load)
         found = judge(load, slo, number)
         judgements.append(found)
-        return found.passed and found.blame is None
+        return found.held
 
     least = min(effort.least_rate(slo), most, *([max(wanted, least_provable(slo))] if wanted else []))
     found = search(trial, start=start, least=least, most=most, resolution=effort.resolution, agree=agree,
@@ -72,9 +72,24 @@ def probe(
     return send(plan, server, payloads=target.payloads, folder=target.folder, cores=cores, progress=progress)
 
 
+def stored_probes(loads: Mapping[str, Load], slo: Slo) -> tuple[list[Load], list[Judgement]]:
+    """The probes among loads by name, in the order in which they were sent, and what each says."""
+    probes = sorted((load for load in loads.values() if load.plan.name.startswith("rate-")),
+                    key=lambda load: (load.generator["finished_at"], load.plan.name))
+    return probes, [judge(load, slo, int(load.plan.name.rsplit("-", 1)[1]) - 1) for load in probes]
+
+
+def bracket_of(judgements: Iterable[Judgement]) -> Bracket:
+    """What all probes together say."""
+    outcomes: dict[float, list[bool]] = {}
+    for found in judgements:
+        outcomes.setdefault(found.rate, []).append(found.held)
+    return bracket(outcomes)
+
+
 def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[str, Any]:
     """The capacity as JSON-ready figures: the bracket, what binds it, and every probe."""
-    failing = [j for j in judgements if j.rate == found.high and not (j.passed and j.blame is None)]
+    failing = [j for j in judgements if j.rate == found.high and not j.held]
     return {
         "percentile": slo.percentile,
         "limit_us": slo.limit_us,

@@ -83,6 +83,11 @@ class Judgement:
     goodput: float               # of them per second
     blame: str | None            # why the generator, not the server, may have decided this probe
 
+    @property
+    def held(self) -> bool:
+        """Whether it speaks for its rate: the objective was kept, and by the server."""
+        return self.passed and self.blame is None
+
 
 def planned(
     rate: float, trial: int, slo: Slo, effort: Effort, *, model: str, path: str, seed: int

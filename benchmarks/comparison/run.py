@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from benchmarks.comparison.contenders import Contender
 from benchmarks.comparison.settings import Settings
-from benchmarks.load.stored import Load, read_load
+from benchmarks.load.stored import Load, read_loads
 from benchmarks.machine.fingerprint import differences
 from service.card import CARD_FILE, ModelCard, write_atomically
 
@@ -93,9 +93,8 @@ class Run:
 
     def loads(self, model: str) -> list[Load]:
         """The complete loads of a model, in the order they were measured."""
-        folder = self.model_folder(model)
-        names = [path.stem for path in folder.glob("*.npz") if path.with_suffix(".json").exists()]
-        return sorted((read_load(folder, name) for name in names), key=lambda load: load.generator["finished_at"])
+        found = read_loads(self.model_folder(model)).values()
+        return sorted(found, key=lambda load: load.generator["finished_at"])
 
     def note(self, **facts: Any) -> None:
         """Add facts to run.json."""

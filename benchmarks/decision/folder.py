@@ -19,7 +19,7 @@ from benchmarks.comparison.contenders import Contender
 from benchmarks.comparison.run import RunError, go_on, stored_facts
 from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.wish import Wish
-from benchmarks.load.stored import Load, read_load
+from benchmarks.load.stored import Load, read_loads
 from service.card import CARD_FILE, ModelCard, write_atomically
 
 # Of a wish: what decides and how often, not what is measured.
@@ -66,9 +66,7 @@ class DecisionFolder:
 
     def loads(self, one: Configuration) -> dict[str, Load]:
         """The complete loads of a configuration by name."""
-        place = self.place(one)
-        names = [path.stem for path in place.glob("*.npz") if path.with_suffix(".json").exists()]
-        return {name: read_load(place, name) for name in sorted(names)}
+        return read_loads(self.place(one))
 
     def done(self, one: Configuration, number: int | None = None) -> bool:
         """Whether a pass over it (from 1) is complete; without a number, whether the last one is."""

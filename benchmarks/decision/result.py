@@ -25,9 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.capacity.measure import summary
+from benchmarks.capacity.measure import bracket_of, stored_probes, summary
 from benchmarks.capacity.probe import as_json, judge
-from benchmarks.capacity.search import bracket
 from benchmarks.capacity.slo import Slo
 from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.folder import DecisionFolder
@@ -39,7 +38,7 @@ from benchmarks.load.reference import changed_answers, flips, read_reference
 from benchmarks.load.rows import Rows
 from benchmarks.load.stages import STAGES
 from benchmarks.load.stored import Load
-from benchmarks.load.summary import accuracy
+from benchmarks.load.summary import accuracy, unloaded
 from benchmarks.machine.fingerprint import warnings
 from benchmarks.micro.timings import read_micro
 from service.card import write_atomically
@@ -134,23 +133,18 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
     if not loads:
         unknown = ("accuracy", "flips", "single", "capacity", "at_rate", "caching", "resources", "pinned_to")
         return dict.fromkeys(unknown) | {"curve": [], "parts": [], "passes": []}
-    probes = sorted((load for load in loads.values() if load.plan.name.startswith("rate-")),
-                    key=lambda load: (load.generator["finished_at"], load.plan.name))
-    judged = [judge(load, slo, int(load.plan.name.rsplit("-", 1)[1]) - 1) for load in probes]
-    outcomes: dict[float, list[bool]] = {}
-    for found in judged:
-        outcomes.setdefault(found.rate, []).append(found.passed and found.blame is None)
+    probes, judged = stored_probes(loads, slo)
     passes = [noted | {"at_rate": _at_rate(folder, one, loads.get(f"expected-{noted['pass']}"))}
               for noted in folder.passes(one)]
     every = [*probes, *(load for name, load in loads.items() if name.startswith(("expected-", "share-")))]
     # Before the last pass is over the bracket may still move, and a half-found capacity is none.
-    complete = outcomes and folder.done(one)
+    complete = judged and folder.done(one)
     return {
         "accuracy": accuracy(*(load.rows.measured.succeeded for load in loads.values()
                                if not load.plan.same_image)),
         "flips": _flips(folder, one, loads),
-        "single": _single(loads["single"]) if "single" in loads else None,
-        "capacity": summary(bracket(outcomes), judged, slo) if complete else None,
+        "single": unloaded(loads["single"]) if "single" in loads else None,
+        "capacity": summary(bracket_of(judged), judged, slo) if complete else None,
         "passes": passes,
         "pinned_to": passes[-1]["pinned_to"] if passes else None,
         "at_rate": next((noted["at_rate"] for noted in reversed(passes) if noted["at_rate"]), None),
@@ -172,14 +166,6 @@ def _at_rate(folder: DecisionFolder, one: Configuration, load: Load | None) -> E
     told = used.get("cpu_joules") is not None and answered > 0
     joules = sum(map(float, known)) * 1e6 / answered if told else None  # type: ignore[arg-type]
     return as_json(judge(load, folder.wish.limit)) | {"joules_per_million": joules}
-
-
-def _single(load: Load) -> Entry | None:
-    times = load.rows.measured.succeeded.service_us
-    if not len(times):
-        return None
-    p50, p99 = np.percentile(times, (50, 99)).tolist()
-    return {"p50_us": p50, "p99_us": p99, "n": len(times)}
 
 
 def _curve(loads: list[Load], slo: Slo) -> list[Entry]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.comparison.run import RunError, go_on, stored_facts
 from benchmarks.elsewhere.question import Question
-from benchmarks.load.stored import Load, read_load
+from benchmarks.load.stored import Load, read_loads
 from service.card import write_atomically
 
 ASKED = "asked.json"
@@ -46,8 +46,7 @@ class CapacityFolder:
 
     def loads(self) -> dict[str, Load]:
         """The complete ones by name."""
-        names = [path.stem for path in self.place.glob("*.npz") if path.with_suffix(".json").exists()]
-        return {name: read_load(self.place, name) for name in sorted(names)}
+        return read_loads(self.place)
 
     def note(self, **facts: Any) -> None:
         """Add facts to asked.json."""

@@ -21,16 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.capacity.measure import summary
+from benchmarks.capacity.measure import bracket_of, stored_probes, summary
 from benchmarks.capacity.probe import as_json, judge
-from benchmarks.capacity.search import bracket
 from benchmarks.capacity.slo import Slo
 from benchmarks.elsewhere.folder import CapacityFolder
 from benchmarks.elsewhere.verdict import decide
 from benchmarks.load.audit import Finding, about_the_machine, delayed_ack, unstable_answers, validity
 from benchmarks.load.caching import memory
 from benchmarks.load.stored import Load
-from benchmarks.load.summary import accuracy
+from benchmarks.load.summary import accuracy, unloaded
 from service.card import write_atomically
 
 SCHEMA_VERSION = 1
@@ -41,12 +40,7 @@ def derive(folder: CapacityFolder) -> dict[str, Any]:
     """Everything the rows say."""
     facts, question, loads = folder.facts, folder.question, folder.loads()
     slo, calibration = question.limit, folder.folder / "calibration.json"
-    probes = sorted((load for load in loads.values() if load.plan.name.startswith("rate-")),
-                    key=lambda load: (load.generator["finished_at"], load.plan.name))
-    judged = [judge(load, slo, int(load.plan.name.rsplit("-", 1)[1]) - 1) for load in probes]
-    outcomes: dict[float, list[bool]] = {}
-    for found in judged:
-        outcomes.setdefault(found.rate, []).append(found.passed and found.blame is None)
+    probes, judged = stored_probes(loads, slo)
     expected, single = loads.get("expected"), loads.get("single")
     generator = [float(np.mean(load.generator["cpu"])) for load in loads.values() if load.generator["cpu"]]
     result: dict[str, Any] = {
@@ -58,11 +52,11 @@ def derive(folder: CapacityFolder) -> dict[str, Any]:
         "calibration": json.loads(calibration.read_text()) if calibration.exists() else None,
         "datasets": facts.get("datasets", {}),
         "seeds": [question.seed],
-        "capacity": summary(bracket(outcomes), judged, slo) if outcomes else None,
+        "capacity": summary(bracket_of(judged), judged, slo) if judged else None,
         "curve": sorted((_point(load, slo) for load in (*probes, *([expected] if expected else []))),
                         key=lambda point: (point["rate"], point["name"])),
         "at_rate": _point(expected, slo) if expected else None,
-        "single": _single(single) if single else None,
+        "single": unloaded(single) if single else None,
         "accuracy": _accuracy(loads),
         "caching": asdict(finding) if (finding := memory(loads)) else None,
         "generator_cpu": max(generator, default=None),
@@ -84,14 +78,6 @@ def _point(load: Load, slo: Slo) -> dict[str, Any]:
     said = as_json(judge(load, slo))
     return said | {"name": load.plan.name, "p50_us": p50, "p90_us": p90,
                    "share_over": said["over"] / said["requests"] if said["requests"] else None}
-
-
-def _single(load: Load) -> dict[str, Any] | None:
-    times = load.rows.measured.succeeded.service_us
-    if not len(times):
-        return None
-    p50, p99 = np.percentile(times, (50, 99)).tolist()
-    return {"p50_us": p50, "p99_us": p99, "n": len(times)}
 
 
 def _accuracy(loads: dict[str, Load]) -> dict[str, Any] | None:

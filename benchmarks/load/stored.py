@@ -49,6 +49,12 @@ def read_load(folder: Path, name: str) -> Load:
     return Load(Plan(**facts["plan"]), read_rows(rows_path(folder, name)), facts["generator"], facts["server"])
 
 
+def read_loads(folder: Path) -> dict[str, Load]:
+    """The complete loads of a folder by name."""
+    names = [path.stem for path in folder.glob("*.npz") if facts_path(folder, path.stem).exists()]
+    return {name: read_load(folder, name) for name in sorted(names)}
+
+
 def write_facts(folder: Path, plan: Plan, *, generator: dict[str, Any], server: dict[str, Any]) -> None:
     """Declare a load complete; call it when the rows are there."""
     facts = {"plan": asdict(plan), "generator": generator, "server": server}

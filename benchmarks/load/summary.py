@@ -123,3 +123,12 @@ def _stages(answered: Rows) -> dict[str, float]:
         if len(known):
             means[stage] = round(float(known.mean()), 4)
     return means
+
+
+def unloaded(load: Load) -> dict[str, Any] | None:
+    """`{p50_us, p99_us, n}` of the service time, for a load of one request at a time; None where none was answered."""
+    times = load.rows.measured.succeeded.service_us
+    if not len(times):
+        return None
+    p50, p99 = np.percentile(times, (50, 99)).tolist()
+    return {"p50_us": p50, "p99_us": p99, "n": len(times)}
