@@ -18,6 +18,7 @@ from torch import nn
 from training.cpu import cpu_flags, usable_cores
 from training.dropout import ByteDropout
 from training.graphed import OPTIMIZERS as GRAPHABLE
+from training.memory import keep_freed_memory
 from training.recipe import Recipe
 from training.winograd import Winograd
 from training.winograd.native import compiler
@@ -66,8 +67,10 @@ class Execution:
         return network.to(self.torch_device)
 
     def apply(self) -> None:
-        """Set torch's process-wide switches: threads, and kernels that give the same bits each time."""
+        """Set process-wide switches: threads, kernels that give the same bits each time, memory that is kept."""
         torch.set_num_threads(self.threads)
+        if self.device == "cpu":
+            keep_freed_memory()
         if self.device == "cuda":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
             torch.backends.cudnn.benchmark = False
