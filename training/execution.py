@@ -19,9 +19,9 @@ from training.cpu import cpu_flags, usable_cores
 from training.dropout import ByteDropout
 from training.graphed import OPTIMIZERS as GRAPHABLE
 from training.memory import keep_freed_memory
+from training.native import compiler
 from training.recipe import Recipe
 from training.winograd import Winograd
-from training.winograd.native import compiler
 
 # Networks whose time goes into convolutions or large products. Small MLPs gain nothing from bf16: measured slower.
 HEAVY = ("mixer", "cnn", "gated-cnn", "fastnet")

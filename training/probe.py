@@ -33,10 +33,10 @@ from training.batches import Batches
 from training.datasets import load_split
 from training.execution import CONVOLUTIONAL, Execution, can_be_graphed, has_bf16
 from training.learner import Learner
+from training.native import compiler
 from training.places import cache_folder
 from training.recipe import Recipe
 from training.winograd import has_wide_convolutions
-from training.winograd.native import compiler
 
 BUDGET_S = 2.5      # for all candidates together; each takes at least STEPS steps, however long they are
 STEPS = 3           # compared with fp32; the first of them warms up and is not timed

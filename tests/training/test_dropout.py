@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from training.dropout import ByteDropout
+from training.dropout import ByteDropout, rectify_and_drop
+from training.dropout import native as machine_code
+from training.native import compiler
 
 SHAPES = [(1000, 100), (20, 50, 10, 10)]
 
@@ -82,3 +86,52 @@ def test_a_network_that_is_scored_drops_nothing() -> None:
     x = torch.rand(1000)
     with ByteDropout():
         assert torch.equal(nn.Dropout(0.5).eval()(x), x)
+
+
+@pytest.fixture
+def without_machine_code(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, torch's operations drop."""
+    return lambda: monkeypatch.setattr(machine_code, "library", lambda: None)
+
+
+@pytest.mark.skipif(compiler() is None, reason="machine code needs a C compiler")
+@pytest.mark.parametrize("p", [0.001, 0.1, 0.25, 0.5, 0.9999])
+@pytest.mark.parametrize("shape", [(3,), (70, 1111), (6, 8, 9, 9)], ids=str)
+@pytest.mark.parametrize("drop", [nn.functional.dropout, rectify_and_drop], ids=["dropout", "after a ReLU"])
+def test_machine_code_gives_the_bits_of_torchs_operations(
+    drop: Callable[..., Tensor], shape: tuple[int, ...], p: float, without_machine_code: Callable[[], None]
+) -> None:
+    torch.manual_seed(3)
+    before = torch.randn(shape, requires_grad=True)
+    x = before.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else before
+    back = torch.randn(shape)
+
+    def answers() -> tuple[Tensor, Tensor, Tensor]:
+        torch.manual_seed(4)
+        with ByteDropout():
+            answer = drop(x, p, training=True)
+        (gradient,) = torch.autograd.grad(answer, before, back, retain_graph=True)
+        return answer, gradient, torch.rand(3)  # and the random numbers that follow
+
+    by_machine_code = answers()
+    without_machine_code()
+    for mine, torchs in zip(by_machine_code, answers(), strict=True):
+        assert torch.equal(mine, torchs)
+    assert by_machine_code[0].stride() == x.stride()
+
+
+def test_outside_of_the_context_a_relu_and_dropout_are_torchs() -> None:
+    x = torch.randn(1000)
+    torch.manual_seed(0)
+    usual = nn.functional.dropout(x.relu(), 0.25)
+    torch.manual_seed(0)
+
+    assert torch.equal(rectify_and_drop(x, 0.25, training=True), usual)
+    assert torch.equal(rectify_and_drop(x, 0.25, training=False), x.relu())
+
+
+def test_what_is_not_a_number_is_seen_behind_dropout() -> None:
+    x = torch.full((1000,), float("nan"))
+    with ByteDropout():
+        assert bool(nn.functional.dropout(x, 0.5).isnan().all())
+        assert bool(rectify_and_drop(x, 0.5, training=True).isnan().all())

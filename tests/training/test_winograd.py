@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training import native
 from training import probe as probing
 from training.execution import Execution, described
 from training.learner import Learner
@@ -20,7 +21,8 @@ from training.loop import Task, train
 from training.probe import probe
 from training.progress import Silent
 from training.recipe import Recipe
-from training.winograd import Winograd, convolve, gains, has_wide_convolutions, native
+from training.winograd import Winograd, convolve, gains, has_wide_convolutions
+from training.winograd.native import library
 
 CLOSE = 5e-5  # of the largest value
 
@@ -189,7 +191,7 @@ def test_without_a_compiler_or_with_a_broken_one_it_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WEIGHBRIDGE_CACHE", str(tmp_path))
-    make = native.library.__wrapped__
+    make = library.__wrapped__
     monkeypatch.setattr(native, "compiler", lambda: None)
     with pytest.raises(RuntimeError, match="no cc, gcc or clang"):
         make()

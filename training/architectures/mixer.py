@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from training.dropout import rectify_and_drop
+
 
 class ReportMixer(nn.Module):
     """Patches to a stem of `width`; then per block an MLP over the rows and one over the columns.
@@ -54,8 +56,8 @@ class _Block(nn.Module):
         self, rows: int, columns: int, over_rows: tuple[int, int], over_columns: tuple[int, int], dropout: float
     ) -> None:
         super().__init__()
-        self.over_rows = _mlp(rows, *over_rows, dropout)
-        self.over_columns = _mlp(columns, *over_columns, dropout)
+        self.over_rows = _MLP(rows, *over_rows, dropout)
+        self.over_columns = _MLP(columns, *over_columns, dropout)
         self.norm = nn.BatchNorm1d(over_rows[1])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,8 +66,17 @@ class _Block(nn.Module):
         return normed
 
 
-def _mlp(before: int, hidden: int, after: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(before, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, after))
+class _MLP(nn.Sequential):
+    """One hidden layer, over the last dimension."""
+
+    def __init__(self, before: int, hidden: int, after: int, dropout: float) -> None:
+        super().__init__(nn.Linear(before, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, after))
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden, _, _, after = self
+        answer: Tensor = after(rectify_and_drop(hidden(x), self.dropout, self.training))
+        return answer
 
 
 def _patches(images: Tensor, patch: int) -> Tensor:

@@ -1,0 +1,48 @@
+"""C of this package as machine code of this machine: compiled once, kept in the cache folder."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from training.atomic import taking_turns, write_atomically
+from training.cpu import cpu_flags
+from training.places import cache_folder
+
+# The C library's OpenMP is torch's own, which is loaded already, so both use the same threads.
+FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-std=gnu11", "-funroll-loops")
+
+
+def compiler() -> str | None:
+    """The C compiler of this machine, or None."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
+def compiled(source: Path, name: str, *flags: str) -> ctypes.CDLL:
+    """The functions of `source`, kept as `name`. RuntimeError without a compiler, or with what it said."""
+    command = compiler()
+    if command is None:
+        raise RuntimeError(f"{source.name} is compiled where it runs, and there is no cc, gcc or clang")
+    command_line = [command, *FLAGS, *flags]
+    made_of = "\n".join([*command_line, platform.machine(), *sorted(cpu_flags())]).encode() + source.read_bytes()
+    path = cache_folder() / "native" / f"{name}-{hashlib.sha256(made_of).hexdigest()[:16]}.so"
+    with taking_turns(path):
+        if not path.exists():
+            _compile(command_line, source, path)
+    return ctypes.CDLL(str(path))
+
+
+def _compile(command_line: list[str], source: Path, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / path.name
+        done = subprocess.run(  # noqa: S603 - the compiler of this machine, on a file of this package
+            [*command_line, str(source), "-o", str(made)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{command_line[0]} does not compile {source.name}: {done.stderr.strip()[-500:]}")
+        write_atomically(path, made.read_bytes())
