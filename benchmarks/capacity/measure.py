@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.capacity.probe import Effort, Judgement, as_json, judge, least_provable, planned
+from benchmarks.capacity.probe import Effort, Judgement, as_json, counting, judge, least_provable, planned
 from benchmarks.capacity.search import AGREE, Bracket, bracket, search
 from benchmarks.capacity.slo import Slo
+from benchmarks.load.audit import Finding
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.stored import Load, find_load
 from benchmarks.machine.server import Reachable
@@ -44,12 +45,12 @@ def find_capacity(
     """
     judgements: list[Judgement] = []
 
-    def trial(rate: float, number: int) -> bool:
+    def trial(rate: float, number: int) -> bool | None:
         load = probe(target, server, slo, effort, rate, number, cores=cores, step=step)
         check(load)
         found = judge(load, slo, number)
         judgements.append(found)
-        return found.held
+        return found.held if found in counting(judgements) else None
 
     least = min(effort.least_rate(slo), most, *([max(wanted, least_provable(slo))] if wanted else []))
     found = search(trial, start=start, least=least, most=most, resolution=effort.resolution, agree=agree,
@@ -80,16 +81,16 @@ def stored_probes(loads: Mapping[str, Load], slo: Slo) -> tuple[list[Load], list
 
 
 def bracket_of(judgements: Iterable[Judgement]) -> Bracket:
-    """What all probes together say."""
+    """What all probes together say that say something."""
     outcomes: dict[float, list[bool]] = {}
-    for found in judgements:
+    for found in counting(judgements):
         outcomes.setdefault(found.rate, []).append(found.held)
     return bracket(outcomes)
 
 
 def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[str, Any]:
     """The capacity as JSON-ready figures: the bracket, what binds it, and every probe."""
-    failing = [j for j in judgements if j.rate == found.high and not j.held]
+    failing = [j for j in counting(judgements) if j.rate == found.high and not j.held]
     return {
         "percentile": slo.percentile,
         "limit_us": slo.limit_us,
@@ -99,13 +100,23 @@ def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[s
         "bound_by": _bound_by(found, failing),
         "blame": next((j.blame for j in failing if j.blame), None),
         "probes": [as_json(judgement) for judgement in judgements],
+        "spoilt": len(judgements) - len(counting(judgements)),
     }
 
 
+def spoilt_probes(count: int, whose: str = "") -> Finding:
+    """That some probes said nothing."""
+    which = "1 probe that failed by what it" if count == 1 else f"{count} probes that failed by what they"
+    return Finding("disturbed", f"{whose}{which} missed while something else had the cores did not count",
+                   "close what else runs on this machine", invalid=False)
+
+
 def _bound_by(found: Bracket, failing: list[Judgement]) -> str:
-    """`latency`, `failures`, `generator`, or `nothing` where the highest rate passed."""
+    """`latency`, `failures`, `generator`, `machine`, or `nothing` where the highest rate passed."""
     if found.high is None:
         return "nothing"
+    if any(j.disturbed for j in failing):
+        return "machine"
     if any(j.blame for j in failing):
         return "generator"
     failures = sum(j.failed + j.timeouts + j.dropped for j in failing)

@@ -2,10 +2,15 @@
 
 A probe stops sending as soon as so many requests have missed that it can no longer pass, so that an overwhelmed server
 costs seconds and not minutes. That changes no verdict: what could still come could only add misses.
+
+A probe that failed only by what it missed while something else had the machine says nothing about its rate. It is sent
+again, a few times at each rate: on a machine that is never quiet it counts, and the machine takes the blame.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +18,7 @@ import numpy as np
 
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.audit import Finding, generator_cpu, lost_workers, never_steady, send_rate
+from benchmarks.load.disturbance import disturbance
 from benchmarks.load.plan import Plan
 from benchmarks.load.rows import DROPPED, FAILED, OK, TIMEOUT
 from benchmarks.load.schedule import arrivals
@@ -26,6 +32,7 @@ LONGEST_PROBE = 120.0  # seconds
 MARGIN = 1.05          # of requests: a Poisson load sends a few more or fewer than planned
 LONGEST_WARMUP = 8     # times the shortest, for a server that is not steady yet
 SEEDS_APART = 1000     # between the seeds of two trials at one rate
+MOST_SPOILT = 2        # probes at one rate that do not count because the machine was disturbed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +88,8 @@ class Judgement:
     interval_us: tuple[float, float] | None
     good: int                    # right and within the limit
     goodput: float               # of them per second
-    blame: str | None            # why the generator, not the server, may have decided this probe
+    blame: str | None            # why the generator or the machine, not the server, may have decided this probe
+    disturbed: str | None = None  # what else went on, where the probe failed by that alone
 
     @property
     def held(self) -> bool:
@@ -115,15 +123,34 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
     # A queue that still grows when the load begins would grow beyond any limit, had the load been longer.
     drifting = (finding := never_steady(load)) is not None and finding.invalid
     passed = not stopped and not drifting and len(rows) >= requests_needed(slo.percentile, over)
+    allowed = load.plan.most_over if load.plan.most_over is not None else most_over(slo.percentile, len(rows))
+    disturbed = None
+    if not passed and not drifting and (seen := disturbance(load)) is not None:
+        missed = (rows.outcome != OK) | (rows.response_us > slo.limit_us)
+        spoilt = int(np.count_nonzero(missed & seen.struck(rows)))
+        if spoilt and over - spoilt <= allowed:
+            disturbed = f"{seen}; {spoilt} of {over} misses were then"
     return Judgement(
         rate=load.plan.rate or 0.0, trial=trial, passed=passed, stopped_early=stopped,
-        requests=len(rows), over=over, allowed=load.plan.most_over if load.plan.most_over is not None else
-        most_over(slo.percentile, len(rows)),
+        requests=len(rows), over=over, allowed=allowed,
         late=late, failed=rows.count(FAILED), timeouts=rows.count(TIMEOUT), dropped=rows.count(DROPPED),
         percentile_us=float(np.percentile(answered.response_us, slo.percentile)) if len(answered) else None,
         interval_us=latency_interval(answered.response_us, slo.percentile) if len(answered) else None,
-        good=good, goodput=round(good / load.plan.seconds, 2), blame=_blame(load, slo, passed=passed),
+        good=good, goodput=round(good / load.plan.seconds, 2), disturbed=disturbed,
+        blame=_blame(load, slo, passed=passed) or disturbed,
     )
+
+
+def counting(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """Those that say something: all but the first few at each rate that failed only while the machine was disturbed."""
+    spoilt: Counter[float] = Counter()
+    kept = []
+    for found in judgements:
+        if found.disturbed and spoilt[found.rate] < MOST_SPOILT:
+            spoilt[found.rate] += 1
+        else:
+            kept.append(found)
+    return kept
 
 
 def _blame(load: Load, slo: Slo, *, passed: bool) -> str | None:

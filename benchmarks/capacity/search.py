@@ -9,6 +9,7 @@ depends on the outcomes alone, so a search that was interrupted continues where 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -65,18 +66,22 @@ def next_rate(
 
 
 def search(
-    trial: Callable[[float, int], bool], *, start: float, least: float, most: float, resolution: float = RESOLUTION,
-    agree: int = AGREE, decide: float | None = None,
+    trial: Callable[[float, int], bool | None], *, start: float, least: float, most: float,
+    resolution: float = RESOLUTION, agree: int = AGREE, decide: float | None = None,
 ) -> Bracket:
-    """Find the bracket. `trial(rate, number)` says whether the number-th trial (from 0) at a rate passes."""
+    """Find the bracket. `trial(rate, number)` says whether the number-th trial (from 0) at a rate passes; None where it
+    says nothing, and is to be tried again."""
     outcomes: dict[float, list[bool]] = {}
+    sent: Counter[float] = Counter()
     for _ in range(MOST_TRIALS):
         rate = next_rate(outcomes, start=start, least=least, most=most, resolution=resolution, agree=agree,
                          decide=decide)
         if rate is None:
             break
-        trials = outcomes.setdefault(rate, [])
-        trials.append(trial(rate, len(trials)))
+        passed = trial(rate, sent[rate])
+        sent[rate] += 1
+        if passed is not None:
+            outcomes.setdefault(rate, []).append(passed)
     return bracket(outcomes)
 
 

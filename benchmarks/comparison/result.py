@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks.comparison.run import Run
 from benchmarks.load.audit import Finding, about_the_machine, audit, validity
+from benchmarks.load.disturbance import witnessed
 from benchmarks.load.reference import Reference, changed_answers, flips, read_reference
 from benchmarks.load.stored import Load
 from benchmarks.load.summary import accuracy, summarise
@@ -52,6 +53,7 @@ def derive(run: Run) -> dict[str, Any]:
         "datasets": facts.get("datasets", {}),
         "models": [_entry(run.card(model), loads, settings.runtime, _reference(run, model))
                    for model, loads in measured.items()],
+        "witness": witnessed(load for loads in measured.values() for load in loads),
         "missing": [model for model in facts["contenders"] if model not in measured],
         "micro": read_micro(run.micro) if run.micro.exists() else [],
     }

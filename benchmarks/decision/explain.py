@@ -110,9 +110,9 @@ def caveats(tied: list[Entry], fitting: list[Entry], wish: dict[str, Any], names
     accuracy = known_accuracy(best) or {}
     if accuracy["interval"][0] < wish["min_accuracy"]:
         found.append(f"its accuracy {percent(accuracy)} may still be below {100 * wish['min_accuracy']:g} %")
-    if best["capacity"]["bound_by"] == "generator":
-        found.append("the generator, not the server, ended the search: the real capacity is higher or unknown "
-                     f"({best['capacity']['blame']})")
+    if best["capacity"]["bound_by"] in ("generator", "machine"):
+        found.append(f"the {best['capacity']['bound_by']}, not the server, ended the search: the real capacity is "
+                     f"higher or unknown ({best['capacity']['blame']})")
     if best["capacity"]["fail_rate"] is None:
         found.append("no rate that the generator can send made it fail: the real capacity is higher")
     decisive = [best] if wish["objective"] in ("cost", "accuracy") else tied  # whose capacity the answer rests on

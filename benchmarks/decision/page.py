@@ -108,7 +108,7 @@ def passes(result: Result) -> Markup | None:
     for position, entry in enumerate(result["configurations"]):
         for noted in entry["passes"]:
             kept = {f"rate-{probe['rate']:g}-{probe['trial'] + 1}": probe["passed"] and probe["blame"] is None
-                    for probe in (entry["capacity"] or {"probes": []})["probes"]}
+                    for probe in (entry["capacity"] or {"probes": []})["probes"] if not probe.get("disturbed")}
             own = [kept[name] for name in noted["probes"] if name in kept]
             low, high = noted["bracket"]
             at = noted["at_rate"]

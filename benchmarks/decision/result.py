@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.capacity.measure import bracket_of, stored_probes, summary
+from benchmarks.capacity.measure import bracket_of, spoilt_probes, stored_probes, summary
 from benchmarks.capacity.probe import as_json, judge
 from benchmarks.capacity.slo import Slo
 from benchmarks.decision.configurations import Configuration
@@ -34,6 +34,7 @@ from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.verdict import decide
 from benchmarks.load.audit import Finding, about_the_machine, validity
 from benchmarks.load.caching import memory
+from benchmarks.load.disturbance import together, witnessed
 from benchmarks.load.reference import changed_answers, flips, read_reference
 from benchmarks.load.rows import Rows
 from benchmarks.load.stages import STAGES
@@ -74,6 +75,7 @@ def derive(folder: DecisionFolder) -> dict[str, Any]:
         "datasets": facts.get("datasets", {}),
         "left_out": facts.get("left_out", []),
         "seeds": [wish.seed],
+        "witness": together(entry["witness"] for entry in entries),
         "configurations": sorted(entries, key=lambda entry: entry["rank"]),
         "decision": decision,
     }
@@ -132,7 +134,7 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
     loads, slo = folder.loads(one), folder.wish.limit
     if not loads:
         unknown = ("accuracy", "flips", "single", "capacity", "at_rate", "caching", "resources", "pinned_to")
-        return dict.fromkeys(unknown) | {"curve": [], "parts": [], "passes": []}
+        return dict.fromkeys((*unknown, "witness")) | {"curve": [], "parts": [], "passes": []}
     probes, judged = stored_probes(loads, slo)
     passes = [noted | {"at_rate": _at_rate(folder, one, loads.get(f"expected-{noted['pass']}"))}
               for noted in folder.passes(one)]
@@ -152,6 +154,7 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
         "parts": [_parts(loads[name], slo, label) for name, label in
                   (("share-50", "half of capacity"), ("share-90", "90 % of capacity")) if name in loads],
         "caching": _caching(loads),
+        "witness": witnessed(loads.values()),
         "resources": _resources(every, [used for name in loads if (used := folder.energy(one, name))]),
     }
 
@@ -238,8 +241,11 @@ def _findings(result: dict[str, Any]) -> list[Finding]:
         if entry["problem"]:
             found.append(Finding("not-measured", f"{entry['label']}: {entry['problem'].splitlines()[0]}",
                                  "read the server's log in the run folder"))
+        if entry["capacity"] and entry["capacity"]["spoilt"]:
+            found.append(spoilt_probes(entry["capacity"]["spoilt"], f"{entry['label']}: "))
         if entry["capacity"] and entry["capacity"]["blame"]:
-            found.append(Finding("generator-bound", f"{entry['label']}: {entry['capacity']['blame']}",
+            code = "machine-bound" if entry["capacity"]["bound_by"] == "machine" else "generator-bound"
+            found.append(Finding(code, f"{entry['label']}: {entry['capacity']['blame']}",
                                  "its capacity is a lower bound; use a quieter machine, or another one to send from",
                                  invalid=False))
     if result["calibration"] and result["calibration"]["most_rate"] is None:

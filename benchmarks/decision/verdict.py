@@ -116,7 +116,8 @@ def _accuracy(entry: Entry, wish: dict[str, Any]) -> list[str]:
 
 
 def _blamed(capacity: dict[str, Any]) -> str:
-    return f" (INVALID, the generator is to blame: {capacity['blame']})" if capacity["blame"] else ""
+    who = "machine" if capacity.get("bound_by") == "machine" else "generator"
+    return f" (INVALID, the {who} is to blame: {capacity['blame']})" if capacity["blame"] else ""
 
 
 def _capacity(entry: Entry) -> float:

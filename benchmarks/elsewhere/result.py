@@ -21,13 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.capacity.measure import bracket_of, stored_probes, summary
+from benchmarks.capacity.measure import bracket_of, spoilt_probes, stored_probes, summary
 from benchmarks.capacity.probe import as_json, judge
 from benchmarks.capacity.slo import Slo
 from benchmarks.elsewhere.folder import CapacityFolder
 from benchmarks.elsewhere.verdict import decide
 from benchmarks.load.audit import Finding, about_the_machine, delayed_ack, unstable_answers, validity
 from benchmarks.load.caching import memory
+from benchmarks.load.disturbance import witnessed
 from benchmarks.load.stored import Load
 from benchmarks.load.summary import accuracy, unloaded
 from service.card import write_atomically
@@ -58,6 +59,7 @@ def derive(folder: CapacityFolder) -> dict[str, Any]:
         "at_rate": _point(expected, slo) if expected else None,
         "single": unloaded(single) if single else None,
         "accuracy": _accuracy(loads),
+        "witness": witnessed(loads.values()),
         "caching": asdict(finding) if (finding := memory(loads)) else None,
         "generator_cpu": max(generator, default=None),
         "unknown": _unknown(facts),
@@ -117,8 +119,11 @@ def _findings(result: dict[str, Any], loads: dict[str, Load]) -> list[Finding]:
     if result["calibration"] and result["calibration"]["most_rate"] is None:
         found.append(Finding("generator", "the generator cannot even send 250/s here: "
                              f"{result['calibration']['limited_by']}", "use a quieter machine"))
+    if capacity and capacity["spoilt"]:
+        found.append(spoilt_probes(capacity["spoilt"]))
     if capacity and capacity["blame"]:
-        found.append(Finding("generator-bound", capacity["blame"], "the capacity is a lower bound; use a quieter "
+        code = "machine-bound" if capacity["bound_by"] == "machine" else "generator-bound"
+        found.append(Finding(code, capacity["blame"], "the capacity is a lower bound; use a quieter "
                              "machine, or another one to send from", invalid=False))
     said = result["accuracy"]
     if said and said["interval"][1] <= BY_CHANCE / result["classes"]:

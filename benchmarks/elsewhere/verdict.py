@@ -22,7 +22,7 @@ def decide(result: Result) -> dict[str, Any]:
     rate, low, high = question["rate"], capacity["pass_rate"], capacity["fail_rate"]
     spoilt = capacity["blame"] is not None or high is None  # the generator ended the search, not the server
     bears = f"{who} {_amount(low, high, spoilt=spoilt)} within {limit}; " + (
-        "what ended the search was the generator, not the server" if spoilt else BOUND[capacity["bound_by"]])
+        f"what ended the search was {_who(capacity)}, not the server" if spoilt else BOUND[capacity["bound_by"]])
     if not result["validity"]["valid"]:
         return _said(bears, UNKNOWN)
     if rate is None:
@@ -35,6 +35,10 @@ def decide(result: Result) -> dict[str, Any]:
         return _said(f"{bears}: whether it bears the {rate:g} requests/s that you expect is unknown", UNKNOWN)
     return _said(f"{bears}: not the {rate:g} requests/s that you expect", NOT_BORNE, borne=False,
                  headroom=low / rate if low is not None else None)
+
+
+def _who(capacity: dict[str, Any]) -> str:
+    return "the machine that sent" if capacity["bound_by"] == "machine" else "the generator"
 
 
 def _amount(low: float | None, high: float | None, *, spoilt: bool) -> str:

@@ -35,6 +35,8 @@ def percentiles(result: Result) -> list[tuple[str, str]]:
 
 def outcome(point: dict[str, Any]) -> str:
     """Whether a probe kept the objective, in a word or two."""
+    if point.get("disturbed"):
+        return "machine disturbed"
     if point["blame"]:
         return "generator late"
     return "kept" if point["passed"] else "missed, stopped early" if point["stopped_early"] else "missed"

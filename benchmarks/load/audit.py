@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.load.disturbance import disturbance
 from benchmarks.load.rows import DROPPED, FAILED, TIMEOUT
 from benchmarks.load.stored import Load
 from benchmarks.machine.fingerprint import warnings
@@ -200,6 +201,15 @@ def lost_workers(load: Load) -> Finding | None:
                    "rows", "read the log of that worker, and send the load again")
 
 
+def disturbed(load: Load) -> Finding | None:
+    """Something else had the cores on which this was measured, for a while."""
+    seen = disturbance(load)
+    if seen is None or not seen.disturbed:
+        return None
+    return Finding("disturbed", str(seen), "close what else runs on this machine, or measure on one of your own: what "
+                   "was measured meanwhile is slower than the server", invalid=False)
+
+
 def unstable_answers(load: Load) -> Finding | None:
     """One image, several answers: what comes back depends on who else was asking."""
     answered = load.rows.succeeded
@@ -214,5 +224,5 @@ def unstable_answers(load: Load) -> Finding | None:
 
 CHECKS: tuple[Callable[[Load], Finding | None], ...] = (
     nothing_succeeded, generator_cpu, send_rate, send_lag, dropped, saturated, failures, delayed_ack,
-    few_requests, never_steady, lost_workers, unstable_answers,
+    few_requests, never_steady, lost_workers, disturbed, unstable_answers,
 )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from benchmarks.load.audit import Finding
+from benchmarks.load.disturbance import undisturbed
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load
 
@@ -47,10 +48,11 @@ def memory(loads: Mapping[str, Load]) -> Finding | None:
 
 def answers_from_memory(different: Load, same: Load) -> Finding | None:
     """A finding where one image again and again is answered markedly faster than different ones."""
-    slow, fast = different.rows.succeeded, same.rows.succeeded
+    slow, fast = undisturbed(different).succeeded, undisturbed(same).succeeded
     if min(len(slow), len(fast)) < ENOUGH:
-        return Finding("cache-unknown", "too few answers to tell whether the server caches",
-                       "measure for longer", invalid=False)
+        return Finding("cache-unknown", "too few answers to tell whether the server caches, without those that were "
+                       "under way while something else had the cores", "measure for longer, or on a quieter machine",
+                       invalid=False)
     ratio = float(np.median(fast.service_us) / np.median(slow.service_us))
     if ratio >= SUSPICIOUS:
         return None

@@ -10,14 +10,16 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load.plan import Order, Plan, write_order
 from benchmarks.load.stored import Load, facts_path, read_load, rows_path, write_facts
 from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import Reachable, free_port
+from benchmarks.machine.server import Reachable, Usage, free_port
+from benchmarks.machine.witness import Side, Witness, affinity, cpu_seconds
 
 LOCUSTFILE = ROOT / "benchmarks" / "locustfile.py"
 LOCUST = (sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--loglevel", "WARNING")
@@ -64,7 +66,7 @@ def send(
             helpers.append(start([*LOCUST, "--worker", "--master-port", str(port)], log=log,  # noqa: PERF401 - must be
                                  cores=cores[k % len(cores):][:1] if cores else (),  # known one by one to be stopped
                                  environment=key))
-        used = _follow(process, server, progress)
+        used, witness = _follow([process, *helpers], server, progress)
         code = process.wait()
     finally:
         watchdog.cancel()
@@ -76,7 +78,7 @@ def send(
     said = json.loads(account.read_text())
     order.unlink()
     account.unlink()
-    write_facts(folder, plan, generator=said, server=used)
+    write_facts(folder, plan, generator=said | {"witness": witness}, server=used)
     return read_load(folder, plan.name)
 
 
@@ -87,23 +89,41 @@ def workers_for(plan: Plan, cores: tuple[int, ...]) -> int:
     return max(1, min(len(cores), math.ceil(plan.rate / PER_WORKER)))
 
 
-def _follow(process: subprocess.Popen[str], server: Reachable, progress: Progress) -> dict[str, Any]:
-    """Pass on the child's progress, and sample the server at the same moments."""
-    assert process.stdout is not None
-    samples = []
-    for line in process.stdout:
+def _follow(
+    senders: Sequence[subprocess.Popen[str]], server: Reachable, progress: Progress
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Pass on the first sender's progress, and sample the server and the machine at the same moments."""
+    lines = senders[0].stdout
+    assert lines is not None
+    samples, witness = [], Witness()
+    for line in lines:
         try:
             said = json.loads(line)
         except ValueError:
             continue
         if (used := server.usage()) is not None:
             samples.append(used)
+        witness.look(said["seconds"], _sides(used, [sender.pid for sender in senders]))
         progress(said)
     if len(samples) < 2:
-        return {"cpu": None, "rss_bytes": samples[0].rss_bytes if samples else None}
+        return {"cpu": None, "rss_bytes": samples[0].rss_bytes if samples else None}, witness.account()
     first, last = samples[0], samples[-1]
     return {
         "cpu": round((last.cpu_seconds - first.cpu_seconds) / (last.at - first.at), 3),
         "rss_bytes": max(sample.rss_bytes for sample in samples),
-    }
+    }, witness.account()
 
+
+def _sides(used: Usage | None, senders: Sequence[int]) -> dict[str, Side]:
+    """Server and generator, each with its cores; one side where they share some.
+
+    What a server elsewhere uses of the generator's cores, if it runs here, is not somebody else's: nobody can tell.
+    """
+    theirs = tuple({core for pid in senders for core in affinity(pid)})
+    if used is None:
+        return {"generator": Side(theirs, None)}
+    sent = cpu_seconds(senders)
+    if set(theirs) & set(used.cores):
+        ours = time.process_time()  # this process shows the progress, on whichever core is free
+        return {"machine": Side(tuple({*theirs, *used.cores}), used.cpu_seconds + sent + ours)}
+    return {"server": Side(used.cores, used.cpu_seconds), "generator": Side(theirs, sent)}

@@ -26,7 +26,8 @@ ENGINE = f"locust {version('locust')}, raw sockets"
 class SelfCheck:
     """CPU share of this process (1.0 is one core), sampled from the end of the warm-up until sending ends.
 
-    `say` is told at every sample how far the load is: seconds, and how many requests have ended, well or not.
+    `say` is told at every sample, and before the first, how far the load is: seconds, and how many requests have ended,
+    well or not.
     """
 
     def __init__(self, clock: Clock, recorder: Recorder, *, say: Callable[[dict[str, float]], None]) -> None:
@@ -54,9 +55,13 @@ class SelfCheck:
         while math.isinf(self._recorder.begins):
             gevent.sleep(0.02)
         cpu, wall = time.process_time(), time.perf_counter()
+        self._tell()
         while True:
             gevent.sleep(EVERY)
             now_cpu, now_wall = time.process_time(), time.perf_counter()
             self._cpu.append((now_cpu - cpu) / (now_wall - wall))
             cpu, wall = now_cpu, now_wall
-            self._say({"seconds": self._clock.now() / 1e6, "answered": len(self._recorder), "ok": self._recorder.ok})
+            self._tell()
+
+    def _tell(self) -> None:
+        self._say({"seconds": self._clock.now() / 1e6, "answered": len(self._recorder), "ok": self._recorder.ok})

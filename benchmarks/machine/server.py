@@ -20,6 +20,7 @@ import psutil
 
 from benchmarks.load.wire import bearer
 from benchmarks.machine.children import last_lines, process_tree, start, stop
+from benchmarks.machine.witness import affinity
 
 START_LIMIT = 90.0  # seconds until /readyz must answer 200
 COMMAND = (sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", "{port}")
@@ -36,6 +37,7 @@ class Usage:
     at: float           # seconds, monotonic
     cpu_seconds: float
     rss_bytes: int
+    cores: tuple[int, ...] = ()  # that they may use; empty where the system does not say
 
 
 class Reachable(Protocol):
@@ -86,15 +88,20 @@ class Server:
 
     def usage(self) -> Usage:
         """CPU time and memory of the process and all its children, now."""
-        cpu, rss = 0.0, 0
-        for process in process_tree(self.process.pid):
-            try:
-                times, memory = process.cpu_times(), process.memory_info()
-            except psutil.Error:  # ended in between
-                continue
-            cpu += times.user + times.system
-            rss += memory.rss
-        return Usage(time.monotonic(), cpu, rss)
+        return usage_of(self.process)
+
+
+def usage_of(leader: subprocess.Popen[str]) -> Usage:
+    """CPU time and memory of a process and all its children, now."""
+    cpu, rss, tree = 0.0, 0, process_tree(leader.pid)
+    for process in tree:
+        try:
+            times, memory = process.cpu_times(), process.memory_info()
+        except psutil.Error:  # ended in between
+            continue
+        cpu += times.user + times.system
+        rss += memory.rss
+    return Usage(time.monotonic(), cpu, rss, affinity(leader.pid))
 
 
 @contextmanager

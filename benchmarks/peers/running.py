@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.machine.children import ROOT, last_lines, process_tree, start, stop
-from benchmarks.machine.server import Usage, free_port
+from benchmarks.machine.children import ROOT, last_lines, start, stop
+from benchmarks.machine.server import Usage, free_port, usage_of
 from benchmarks.peers.contenders import FORMS, KEY, Ask, Contender, python_of
 from benchmarks.peers.environments import VENVS, UnavailableError
 
@@ -39,13 +39,7 @@ class Running:
 
     def usage(self) -> Usage:
         """CPU time and memory of all its processes."""
-        cpu, rss = 0.0, 0
-        for process in process_tree(self.process.pid):
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                cpu += times.user + times.system
-                rss += process.memory_info().rss
-        return Usage(time.monotonic(), cpu, rss)
+        return usage_of(self.process)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.load.disturbance import in_words
 from benchmarks.machine.fingerprint import cpu_name
 from benchmarks.report.markup import Markup, el, join, table
 from benchmarks.report.metrics import headline
@@ -89,6 +90,7 @@ def machine_box(result: Result, generator_cpus: list[float], more: dict[str, str
         "System": f"{facts['system']}, {facts['python']}",
         "Governor, quota": f"{facts['governor'] or 'unknown'}, {facts['cpu_quota'] or 'none'}",
         "Load at start": ", ".join(map(str, facts["load_average"])),
+        "Taken meanwhile": in_words(result.get("witness")),
         "Generator CPU": f"at most {max(generator_cpus):.0%} of a core" if generator_cpus else "unknown",
         **more,
         "Libraries": ", ".join(f"{name} {version}" for name, version in facts["libraries"].items()),

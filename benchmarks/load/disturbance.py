@@ -1,0 +1,121 @@
+"""When something else had the cores on which a load was measured, and which requests it may have struck.
+
+A window counts as disturbed when others had more than `MOST` of the time of the cores of the server, or of the
+generator. What the hypervisor stole counts in full. Of what other processes used, only as much as there was no idle
+time for: a second core that nobody needs may be anybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.load.rows import Rows
+from benchmarks.load.stored import Load
+
+MOST = 0.15              # of the time of a side's cores; the kernel counts in hundredths of a second, windows last half
+AFTERWARDS_US = 500_000  # until a queue that built up meanwhile is gone
+
+
+@dataclass(frozen=True)
+class Window:
+    """Begin and end in microseconds on the clock of the rows. Shares of the time of a side's cores."""
+
+    begin: int
+    end: int
+    side: str
+    stolen: float
+    others: float
+
+    @property
+    def taken(self) -> float:
+        """Both together."""
+        return self.stolen + self.others
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """All windows of a load, of the side that was worse off in each."""
+
+    windows: tuple[Window, ...]
+
+    @property
+    def disturbed(self) -> tuple[Window, ...]:
+        """Those in which too much was taken."""
+        return tuple(window for window in self.windows if window.taken > MOST)
+
+    def struck(self, rows: Rows) -> NDArray[np.bool_]:
+        """Which rows were under way in a disturbed window, or shortly after it."""
+        found = np.zeros(len(rows), bool)
+        for window in self.disturbed:
+            found |= (rows.intended < window.end + AFTERWARDS_US) & (rows.done > window.begin)
+        return found
+
+    def __str__(self) -> str:
+        """`something else had up to 42 % of the server's cores (0 % of it stolen by the hypervisor) in 3 of 20 …`."""
+        worst = max(self.windows, key=lambda window: window.taken)
+        return (f"in {len(self.disturbed)} of {len(self.windows)} half-seconds something else had the "
+                f"{worst.side}'s cores, for up to {worst.taken:.0%} of their time (stolen by the hypervisor "
+                f"{worst.stolen:.0%}, other processes {worst.others:.0%})")
+
+
+def disturbance(load: Load) -> Disturbance | None:
+    """What the witness saw during a load; None where there was none."""
+    seen = load.generator.get("witness")
+    if not seen:
+        return None
+    windows = []
+    for place, (begin, end) in enumerate(pairwise(seen["at"])):
+        sides = [_window(name, side, place, begin, end) for name, side in seen["sides"].items()]
+        windows.append(max(sides, key=lambda window: window.taken))
+    return Disturbance(tuple(windows))
+
+
+def undisturbed(load: Load) -> Rows:
+    """The rows of a load that no disturbance can have struck: all where nobody watched."""
+    seen = disturbance(load)
+    return load.rows.where(~seen.struck(load.rows)) if seen else load.rows
+
+
+def witnessed(loads: Iterable[Load]) -> dict[str, float] | None:
+    """What was taken from all these loads: `{seconds, disturbed, stolen, others}` in seconds, the last two times the
+    share of the cores of the side that was worse off, and `worst`, a share. None where nobody saw anything."""
+    windows = [window for load in loads if (seen := disturbance(load)) for window in seen.windows]
+    if not windows:
+        return None
+    lasted = [(window.end - window.begin) / 1e6 for window in windows]
+    return {
+        "seconds": sum(lasted),
+        "disturbed": sum(each for each, window in zip(lasted, windows, strict=True) if window.taken > MOST),
+        "stolen": sum(each * window.stolen for each, window in zip(lasted, windows, strict=True)),
+        "others": sum(each * window.others for each, window in zip(lasted, windows, strict=True)),
+        "worst": max(window.taken for window in windows),
+    }
+
+
+def together(accounts: Iterable[dict[str, float] | None]) -> dict[str, float] | None:
+    """Several of what `witnessed` says as one."""
+    known = [account for account in accounts if account]
+    if not known:
+        return None
+    return {key: (max if key == "worst" else sum)(account[key] for account in known) for key in known[0]}
+
+
+def in_words(account: dict[str, float] | None) -> str:
+    """For people."""
+    if account is None:
+        return "not watched"
+    seconds = account["seconds"]
+    often = f"more than {MOST:.0%} for {account['disturbed']:,.1f} of {seconds:,.0f} s, at worst {account['worst']:.0%}"
+    return (f"other processes had {account['others'] / seconds:.1%} of the cores' time, the hypervisor stole "
+            f"{account['stolen'] / seconds:.1%}; {often if account['disturbed'] else f'never more than {MOST:.0%}'}")
+
+
+def _window(name: str, side: dict[str, Any], place: int, begin: float, end: float) -> Window:
+    crowded = (side["others"][place] or 0.0) * (1 - side["idle"][place])
+    return Window(int(begin * 1e6), int(end * 1e6), name, side["stolen"][place], crowded)
