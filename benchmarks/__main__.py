@@ -35,7 +35,7 @@ from benchmarks.elsewhere.folder import ASKED, CapacityFolder
 from benchmarks.elsewhere.publish import finish as finish_capacity
 from benchmarks.load.generator import GeneratorError
 from benchmarks.machine.children import INTERRUPTED, leaving_nothing
-from benchmarks.machine.doctor import doctor
+from benchmarks.machine.doctor import WATCH_S, doctor
 from benchmarks.machine.server import ServerError
 from benchmarks.micro.child import MicroError
 from service.card import CardError
@@ -104,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument("--publish", action="store_true", help="copy the summary to benchmarks/results/")
     three.set_defaults(do=report)
     four = commands.add_parser("doctor", help="this machine as a place to measure")
-    four.set_defaults(do=lambda _, console: doctor(console))
+    four.add_argument("--seconds", type=positive, default=WATCH_S,
+                      help=f"for how long each core is watched (default: {WATCH_S:g})")
+    four.set_defaults(do=lambda options, console: doctor(console, options.seconds))
     return parser
 
 

@@ -6,7 +6,6 @@ of them. Where there is no epoll, select alone does it, for as many sockets as i
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import socket
 import ssl
@@ -22,7 +21,6 @@ from benchmarks.load.wire import Address
 
 TRY_S = 2.0  # for one address of several
 READ, WRITE = 1, 4  # EPOLLIN, EPOLLOUT
-PR_SET_TIMERSLACK = 29
 UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK}
 
 
@@ -69,13 +67,6 @@ class Poll:
         """Give the kernel its own back."""
         if self._epoll is not None:
             self._epoll.close()
-
-
-def no_timer_slack() -> None:
-    """Linux wakes a sleeping thread up to 50 us late to save power; not this one."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1)
 
 
 def _listens(make: Callable[..., Any], found: tuple[Any, ...]) -> bool:

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from itertools import cycle
 from typing import Any
 
-from benchmarks.load.clock import Clock
+from benchmarks.load.clock import Clock, no_timer_slack
 from benchmarks.load.payloads import Payloads
 from benchmarks.load.plan import Plan
-from benchmarks.load.poll import Poll, no_timer_slack, opener
+from benchmarks.load.poll import Poll, opener
 from benchmarks.load.recorder import Recorder, no_answer
 from benchmarks.load.schedule import arrivals, image_order
 from benchmarks.load.steadiness import Steadiness
