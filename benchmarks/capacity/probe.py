@@ -9,10 +9,11 @@ again, a few times at each rate: on a machine that is never quiet it counts, and
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from benchmarks.load.audit import Finding, generator_cpu, lost_workers, never_st
 from benchmarks.load.disturbance import disturbance
 from benchmarks.load.plan import Plan
 from benchmarks.load.rows import DROPPED, FAILED, OK, TIMEOUT
-from benchmarks.load.schedule import arrivals
+from benchmarks.load.schedule import MOST_DISPERSION, arrivals
 from benchmarks.load.stored import Load
 from benchmarks.stats.earlystop import most_over, requests_needed
 from benchmarks.stats.intervals import latency_interval
@@ -37,7 +38,7 @@ MOST_SPOILT = 2        # probes at one rate that do not count because the machin
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much each probe sends."""
+    """How much each probe sends, and how unevenly."""
 
     requests: int = 3304     # at least; twenty may exceed a p99
     over: int = 0            # as many at least may exceed a percentile whose proof takes more requests
@@ -45,6 +46,7 @@ class Effort:
     limits: float = 30.0     # times the objective's limit, at least: a queue that grows by 3 % gets there meanwhile
     warmup: float = 1.0
     resolution: float = 0.05
+    dispersion: float = 1.0  # of arrivals: 1 is Poisson, more comes in bursts
 
     def enough(self, slo: Slo) -> int:
         """Requests of a whole probe."""
@@ -52,7 +54,8 @@ class Effort:
 
     def lasting(self, slo: Slo, rate: float) -> float:
         """Seconds of a whole probe. A shorter one would call a rate kept whose queue has not reached the limit yet."""
-        least = max(self.seconds, self.limits * slo.limit_us / 1e6, MARGIN * self.enough(slo) / rate)
+        spread = 1 + (MARGIN - 1) * math.sqrt(self.dispersion)
+        least = max(self.seconds, self.limits * slo.limit_us / 1e6, spread * self.enough(slo) / rate)
         return min(LONGEST_PROBE, least)
 
     def least_rate(self, slo: Slo) -> float:
@@ -67,6 +70,12 @@ QUICK = Effort(requests=662, over=1, seconds=2.0, limits=5.0, warmup=0.5, resolu
 def least_provable(slo: Slo) -> float:
     """The lowest rate (1/s) at which the longest probe can prove the percentile, with one request over the limit."""
     return MARGIN * requests_needed(slo.percentile, 1) / LONGEST_PROBE
+
+
+def check_dispersion(dispersion: float) -> None:
+    """ValueError where no bursts are like that."""
+    if not 1 <= dispersion <= MOST_DISPERSION:
+        raise ValueError(f"--dispersion {dispersion:g} is not from 1 (Poisson) to {MOST_DISPERSION:g}")
 
 
 @dataclass(frozen=True)
@@ -103,9 +112,11 @@ def planned(
     """The load of a trial at a rate."""
     seconds = round(effort.lasting(slo, rate), 3)
     seed = seed + SEEDS_APART * (trial + 1)
-    measured = len(arrivals("poisson", rate, seconds, seed))
+    kind: Literal["poisson", "gamma"] = "poisson" if effort.dispersion == 1 else "gamma"
+    measured = len(arrivals(kind, rate, seconds, seed, effort.dispersion))
     return Plan(
-        name=f"rate-{rate:g}-{trial + 1}", model=model, path=path, arrival="poisson", rate=rate, seconds=seconds,
+        name=f"rate-{rate:g}-{trial + 1}", model=model, path=path, arrival=kind, rate=rate, seconds=seconds,
+        dispersion=effort.dispersion,
         warmup=effort.warmup, warmup_most=LONGEST_WARMUP * effort.warmup, seed=seed,
         timeout=min(10.0, max(1.0, 20 * slo.limit_us / 1e6)),
         limit_us=slo.limit_us, most_over=max(0, most_over(slo.percentile, measured)),

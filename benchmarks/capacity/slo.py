@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 UNITS = {"us": 1, "ms": 1000, "s": 1_000_000}
 FORM = re.compile(r"p(?P<percentile>\d{2}(?:\.\d{1,2})?)\s*=\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|s)")
@@ -28,5 +29,15 @@ class Slo:
             raise ValueError(f"{text!r}: the limit must be above 0")
         return cls(float(found["percentile"]), limit)
 
+    def among(self, dispersion: float) -> str:
+        """The objective in words, with how requests come where that is not as Poisson has it."""
+        return f"{self}{f' in bursts (dispersion {dispersion:g})' if dispersion != 1 else ''}"
+
     def __str__(self) -> str:
         return f"p{self.percentile:g} ≤ {self.limit_us / 1000:g} ms"
+
+
+def arriving(asked: Mapping[str, Any]) -> str:
+    """How requests come, in words, for a stored wish or question; before 2026-11-28 there was only Poisson."""
+    dispersion = asked.get("dispersion", 1.0)
+    return "Poisson arrivals" if dispersion == 1 else f"arrivals in bursts (dispersion {dispersion:g})"

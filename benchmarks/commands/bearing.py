@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.commands.shared import command, folder, measured, new_folder, positive, slo
+from benchmarks.commands.shared import add_dispersion, command, folder, measured, new_folder, positive, slo
 from benchmarks.comparison.contenders import MODELS
 from benchmarks.elsewhere import catalogue, metadata
 from benchmarks.elsewhere.address import is_here
@@ -45,6 +45,7 @@ def add_to(commands: Any) -> None:
     add.add_argument("--root", type=Path, default=MODELS, help="folder with the splits (default: models)")
     add.add_argument("--body", choices=ENCODERS, help="how images travel to /predict (default: png)")
     add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
+    add_dispersion(add)
     add.add_argument("--seed", type=int, default=0, help="of arrival times and image order")
     add.add_argument("--output", type=folder, help="run folder; an unfinished one is continued")
     oip = add.add_argument_group("with --protocol oip")
@@ -74,8 +75,9 @@ def bear(options: argparse.Namespace, console: Console) -> int:
         cores=_cores(cores.generator), created=machine["at"], command=command(),
         classes=len(served.split.card.classes), unknown=list(served.unknown),
     )
-    console.print(f"[bold]{served.model}[/] at {question.url} · {question.limit} · {served.split.card.name} as "
-                  f"{served.kind} · {output}", soft_wrap=True)
+    limit = question.limit.among(question.dispersion)
+    console.print(f"[bold]{served.model}[/] at {question.url} · {limit} · {served.split.card.name} as {served.kind} · "
+                  f"{output}", soft_wrap=True)
     kept.note(finished=None)  # until it is again
     measured(lambda screen: measure(kept, served, server, cores, screen), folder=output, machine=machine,
              console=console, finish=lambda: finish(kept, console))
@@ -89,6 +91,7 @@ def _question(options: argparse.Namespace) -> Question:
         split=options.split, root=str(options.root), body=options.body, tensor=options.tensor, scale=options.scale,
         mean=options.mean and tuple(options.mean), std=options.std and tuple(options.std),
         output_tensor=options.output_tensor, seed=options.seed, screening=options.quick,
+        dispersion=options.dispersion,
     )
 
 

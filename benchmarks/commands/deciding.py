@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks.commands.shared import (
     add_common,
+    add_dispersion,
     checked,
     chosen_models,
     command,
@@ -64,6 +65,7 @@ def add_to(commands: Any) -> None:
     matrix.add_argument("--pareto", action="store_true", help="load-test also what is too inaccurate, to see the whole "
                         "trade-off")
     matrix.add_argument("--all", action="store_true", help="load-test everything, also what is dominated")
+    add_dispersion(add)
     add.add_argument("--passes", type=int, choices=range(1, MOST_PASSES + 1), metavar="N", help="times through all "
                      "configurations, every other one in reverse, each on a fresh server (default: 2; --quick: 1)")
     add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
@@ -75,6 +77,8 @@ def decide(options: argparse.Namespace, console: Console) -> int:
     """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured."""
     if options.quick and options.publish:
         options.refuse("--publish keeps no screening: leave --quick out")
+    if options.publish and options.dispersion != 1:
+        options.refuse("--publish keeps decisions for Poisson arrivals, which the docs compare: leave --dispersion out")
     try:
         wish = _wish(options)
     except ValueError as error:  # options that are right by themselves, and not together
@@ -92,7 +96,8 @@ def decide(options: argparse.Namespace, console: Console) -> int:
         created=machine["at"], command=command(), left_out=left_out(contenders, wish),
     )
     tried = sum(why is None for why in configurations.values())
-    console.print(f"[bold]{tried} configurations[/], {minutes(estimated(tried, wish))} at most · {wish.limit} · "
+    console.print(f"[bold]{tried} configurations[/], {minutes(estimated(tried, wish))} at most · "
+                  f"{wish.limit.among(wish.dispersion)} · "
                   f"{folder.facts['cores']} · {folder.folder}")
     for sentence in folder.facts["left_out"]:
         console.print(f"[dim]left out: {sentence}[/]", soft_wrap=True)
@@ -123,6 +128,7 @@ def _wish(options: argparse.Namespace) -> Wish:
         devices=tuple(options.devices), batching=tuple(options.batching or policies),
         passes=options.passes or (1 if options.quick else 2), root=str(options.root), body=options.body,
         seed=options.seed, pareto=options.pareto, everything=options.all, screening=options.quick,
+        dispersion=options.dispersion,
     )
 
 

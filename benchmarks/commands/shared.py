@@ -136,3 +136,9 @@ def checked(text: str, parse: Callable[[str], object]) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def add_dispersion(add: argparse.ArgumentParser) -> None:
+    """The option of how unevenly requests come."""
+    add.add_argument("--dispersion", type=positive, default=1.0, metavar="D", help="variance over mean of how many "
+                     "requests come in a while: 1 is Poisson, above it they come in bursts (default: 1)")

@@ -106,7 +106,8 @@ def open_folder(
     wanted = json.loads(json.dumps({"wish": asdict(wish), "configurations": listed, "files": hashes, **facts}))
     if (folder / "weigh.json").exists():
         known = DecisionFolder(folder)
-        before, now = _to_measure(known.facts), _to_measure(wanted)
+        had = json.loads(json.dumps({"wish": asdict(known.wish)}))  # with the defaults of what it did not know yet
+        before, now = _to_measure(known.facts | had), _to_measure(wanted)
         if changed := [key for key, value in now.items() if before[key] != value]:
             raise RunError(f"{folder} was begun with other {' and '.join(changed)}; give the same to continue it, or "
                            "choose another --output")

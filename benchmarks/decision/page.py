@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.capacity.slo import arriving
 from benchmarks.decision import figures
 from benchmarks.decision.merits import known_accuracy, shown_bracket
 from benchmarks.decision.names import short_names
 from benchmarks.decision.trades import trades
-from benchmarks.decision.words import MARK, RULE, cells, configuration, cost_title
+from benchmarks.decision.words import MARK, cells, configuration, cost_title, rule
 from benchmarks.report import evidence
 from benchmarks.report.figures import colour
 from benchmarks.report.markup import Markup, el, join, table
@@ -97,7 +98,7 @@ def ranking(result: Result) -> Markup:
             el("span", reasons or MISSING, class_="reason"), _accuracy(accuracy), capacity.removesuffix("/s"), at_rate,
             headroom, price])
     return join([el("h2", "Every configuration, best first"), table(head, rows, text_columns=3),
-                 el("p", RULE, class_="soft"),
+                 el("p", rule(wish), class_="soft"),
                  *(el("p", "Left out: ", sentence, ".", class_="soft") for sentence in result["left_out"])])
 
 
@@ -133,9 +134,9 @@ def curves(result: Result) -> Markup | None:
     drawn = figures.tail_against_rate(result)
     return drawn and join([
         el("h2", "The tail against the rate"),
-        el("p", "Each mark is one probe with Poisson arrivals, latency counted from the intended start. Filled marks "
-                "kept the objective, open ones missed it; a probe stops as soon as it cannot pass any more, so the "
-                "figure of an open mark may be too low.", class_="soft"),
+        el("p", f"Each mark is one probe with {arriving(result['wish'])}, latency counted from the intended start. "
+                "Filled marks kept the objective, open ones missed it; a probe stops as soon as it cannot pass any "
+                "more, so the figure of an open mark may be too low.", class_="soft"),
         drawn])
 
 

@@ -54,7 +54,7 @@ INSIDE = tuple(stage for stage in STAGES if stage != "total")
 def derive(folder: DecisionFolder) -> dict[str, Any]:
     """Everything a decision's rows say."""
     facts, wish = folder.facts, folder.wish
-    asked = asdict(wish) | {"objective_text": str(wish.limit)}
+    asked = asdict(wish) | {"objective_text": wish.limit.among(wish.dispersion)}
     calibration = folder.folder / "calibration.json"
     entries = entries_before_load(folder)
     for entry, one in zip(entries, folder.configurations, strict=True):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from benchmarks.capacity.probe import FULL, LONGEST_PROBE, QUICK, Effort, least_provable
+from benchmarks.capacity.probe import FULL, LONGEST_PROBE, QUICK, Effort, check_dispersion, least_provable
 from benchmarks.capacity.slo import Slo
 from service.settings import Settings
 
@@ -40,6 +40,7 @@ class Wish:
     root: str = "models"
     body: str = "png"
     seed: int = 0
+    dispersion: float = 1.0               # of arrivals: 1 is Poisson, more comes in bursts
     pareto: bool = False                  # load-test also what is too inaccurate, to see the whole trade-off
     everything: bool = False              # load-test also what is dominated
     screening: bool = False               # shorter and coarser on purpose
@@ -61,6 +62,7 @@ class Wish:
             raise ValueError("--gpu-price-per-hour needs --price-per-hour of a core beside it, in the same currency")
         if not 1 <= self.passes <= MOST_PASSES:
             raise ValueError(f"--passes {self.passes} is not from 1 to {MOST_PASSES}")
+        check_dispersion(self.dispersion)
         for policy in self.batching:
             read_policy(policy)
 
@@ -72,7 +74,7 @@ class Wish:
     @property
     def effort(self) -> Effort:
         """How much each probe sends."""
-        return QUICK if self.screening else FULL
+        return replace(QUICK if self.screening else FULL, dispersion=self.dispersion)
 
 
 def read_policy(text: str) -> tuple[int, float]:

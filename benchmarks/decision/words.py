@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.capacity.slo import arriving
 from benchmarks.decision.merits import known_accuracy, percent, shown_bracket
 from benchmarks.decision.names import in_common, short_names
 from benchmarks.decision.trades import trades
@@ -17,9 +18,14 @@ Result = dict[str, Any]
 Entry = dict[str, Any]
 MARK = {"recommended": "**deploy**", "tie": "tie", "fits": "fits", "rejected": "no"}
 MANY = 5  # rows that are folded away
-RULE = ("Capacity is the highest Poisson rate that keeps the objective, as a bracket of a rate that passed and one "
-        "that failed, by MLPerf's early-stopping rule at a nominal 99 % (it takes requests for independent); this is "
-        "no MLPerf result. Failures, timeouts and drops count as missed.")
+RULE = ("Capacity is the highest rate of {} that keeps the objective, as a bracket of a rate that passed and one that "
+        "failed, by MLPerf's early-stopping rule at a nominal 99 % (it takes requests for independent); this is no "
+        "MLPerf result. Failures, timeouts and drops count as missed.")
+
+
+def rule(asked: dict[str, Any]) -> str:
+    """What a capacity is, for a wish or a question."""
+    return RULE.format(arriving(asked))
 
 
 def markdown(result: Result) -> str:
@@ -40,7 +46,7 @@ def markdown(result: Result) -> str:
     lines += ["", *(f"Left out: {sentence}." for sentence in result["left_out"])]
     machine = result["machine"]
     place = f"{cpu_and_cores(machine)}; {result['cores']}"
-    lines += ["", RULE, "", f"{place}; commit {machine['commit']}; `{result['command']}`"]
+    lines += ["", rule(wish), "", f"{place}; commit {machine['commit']}; `{result['command']}`"]
     state = result["validity"]
     lines += [f"- {'**INVALID** ' if item in state['reasons'] else ''}`{item['code']}` {item['reason']}"
               for item in (*state["reasons"], *state["notes"])]
@@ -66,7 +72,7 @@ def short_table(result: Result) -> str:
                   *_table(head, folded), "", "</details>"]
     machine = result["machine"]
     place = (f"Measured on {result['created'][:10]} on {cpu_and_cores(machine)} "
-             f"({result['cores']}), commit {machine['commit']}: `{result['command']}`. {RULE}")
+             f"({result['cores']}), commit {machine['commit']}: `{result['command']}`. {rule(result['wish'])}")
     return "\n".join([*lines, "", place])
 
 

@@ -59,7 +59,7 @@ def open_folder(folder: Path, question: Question, **facts: Any) -> CapacityFolde
     wanted = json.loads(json.dumps({"schema_version": 1, "question": asdict(question), **facts}))
     if (folder / ASKED).exists():
         known = CapacityFolder(folder)
-        had, want = known.facts["question"], wanted["question"]
+        had, want = json.loads(json.dumps(asdict(known.question))), wanted["question"]  # had, with newer defaults
         if changed := sorted(name for name in {*had, *want} if had.get(name) != want.get(name)):
             raise RunError(f"{folder} was begun with another {', '.join(changed)}; give the same to continue it, or "
                            "choose another --output")

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.capacity.slo import arriving
 from benchmarks.decision.merits import percent, shown_bracket
-from benchmarks.decision.words import RULE
+from benchmarks.decision.words import rule
 from benchmarks.elsewhere import figures
 from benchmarks.elsewhere.words import facts, outcome, percentiles
 from benchmarks.report import evidence
@@ -45,10 +46,11 @@ def curves(result: Result) -> Markup | None:
     latency, misses = figures.latency_by_rate(result), figures.misses_by_rate(result)
     return latency and join([
         el("h2", "Response time and misses by the offered rate"),
-        el("p", "Each mark is one probe with Poisson arrivals, latency counted from the intended start. Filled marks "
-                "kept the objective, open ones missed it; a probe stops as soon as it cannot pass any more, so the "
-                "figures of an open mark may be too low. The band lies between the rate that held and the one that "
-                "failed; the dashed line is the limit, a dotted one the rate that is expected.", class_="soft"),
+        el("p", f"Each mark is one probe with {arriving(result['question'])}, latency counted from the intended start. "
+                "Filled marks kept the objective, open ones missed it; a probe stops as soon as it cannot pass any "
+                "more, so the figures of an open mark may be too low. The band lies between the rate that held and "
+                "the one that failed; the dashed line is the limit, a dotted one the rate that is expected.",
+           class_="soft"),
         latency, misses])
 
 
@@ -69,7 +71,7 @@ def probes(result: Result) -> Markup | None:
         el("h2", "Every probe"),
         table(["Probe", "Offered, req/s", "Requests", *(f"{title}, ms" for title, _ in titles), "Late", "Failed",
                "Timed out", "Dropped", "May miss", "Right and in time, /s", ""], rows),
-        el("p", RULE, class_="soft")])) or None
+        el("p", rule(result["question"]), class_="soft")])) or None
 
 
 def machine(result: Result) -> Markup:

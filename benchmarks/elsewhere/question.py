@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmarks.capacity.probe import FULL, LONGEST_PROBE, QUICK, Effort, least_provable
+from benchmarks.capacity.probe import FULL, LONGEST_PROBE, QUICK, Effort, check_dispersion, least_provable
 from benchmarks.capacity.slo import Slo
 from benchmarks.elsewhere.address import checked
 from benchmarks.load.protocols.tensor import SCALE
@@ -31,6 +31,7 @@ class Question:
     std: tuple[float, ...] | None = None
     output_tensor: str | None = None          # oip: which output holds the classes; None: the first
     seed: int = 0
+    dispersion: float = 1.0                   # of arrivals: 1 is Poisson, more comes in bursts
     screening: bool = False
 
     def __post_init__(self) -> None:
@@ -40,6 +41,7 @@ class Question:
             raise ValueError(f"--rate {self.rate:g}: even {LONGEST_PROBE:g} seconds of it prove nothing about "
                              f"p{slo.percentile:g}; ask for at least {math.ceil(10 * least) / 10:g}, or for a lower "
                              "percentile")
+        check_dispersion(self.dispersion)
         if self.protocol == "oip" and self.body is not None:
             raise ValueError("--body is for --protocol weighbridge; tensors travel as --tensor says")
         for name in ONLY_OIP if self.protocol == "weighbridge" else ():
@@ -58,7 +60,7 @@ class Question:
     @property
     def effort(self) -> Effort:
         """How much a probe sends."""
-        return QUICK if self.screening else FULL
+        return replace(QUICK if self.screening else FULL, dispersion=self.dispersion)
 
     @property
     def floats(self) -> tuple[float, tuple[float, ...], tuple[float, ...]]:

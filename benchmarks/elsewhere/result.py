@@ -49,7 +49,7 @@ def derive(folder: CapacityFolder) -> dict[str, Any]:
         "run_id": folder.folder.name,
         **{key: facts[key] for key in ("created", "command", "model", "served", "here", "machine", "cores", "classes")},
         "finished": facts.get("finished"),
-        "question": asdict(question) | {"objective_text": str(slo)},
+        "question": asdict(question) | {"objective_text": slo.among(question.dispersion)},
         "calibration": json.loads(calibration.read_text()) if calibration.exists() else None,
         "datasets": facts.get("datasets", {}),
         "seeds": [question.seed],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.capacity.slo import Slo
-
 Result = dict[str, Any]
 BORNE, NOT_BORNE, UNKNOWN = 0, 3, 4
 BOUND = {"latency": "bound by latency", "failures": "bound by failures"}
@@ -16,12 +14,11 @@ def decide(result: Result) -> dict[str, Any]:
     """
     question, capacity = result["question"], result["capacity"]
     who = f"{result['model']} at {question['url']}"
-    limit = Slo.parse(question["slo"])
     if capacity is None:
         return _said(f"Nothing is known yet of {who}: no probe is done", UNKNOWN)
     rate, low, high = question["rate"], capacity["pass_rate"], capacity["fail_rate"]
     spoilt = capacity["blame"] is not None or high is None  # the generator ended the search, not the server
-    bears = f"{who} {_amount(low, high, spoilt=spoilt)} within {limit}; " + (
+    bears = f"{who} {_amount(low, high, spoilt=spoilt)} within {question['objective_text']}; " + (
         f"what ended the search was {_who(capacity)}, not the server" if spoilt else BOUND[capacity["bound_by"]])
     if not result["validity"]["valid"]:
         return _said(bears, UNKNOWN)

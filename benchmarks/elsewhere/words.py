@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.capacity.slo import Slo
 from benchmarks.decision.merits import percent
-from benchmarks.decision.words import RULE
+from benchmarks.decision.words import rule
 from benchmarks.elsewhere.verdict import BORNE, NOT_BORNE
 from benchmarks.machine.fingerprint import cpu_and_cores
 from benchmarks.report.numbers import milliseconds
@@ -70,7 +70,8 @@ def markdown(result: Result) -> str:
                                  f"{point['allowed']:,}", outcome(point)]) + " |" for point in result["curve"]]
     lines += ["", "What cannot be known from outside:", "", *(f"- {sentence}" for sentence in result["unknown"])]
     machine, state = result["machine"], result["validity"]
-    lines += ["", RULE, "", f"Sent from {cpu_and_cores(machine)}; commit {machine['commit']}; `{result['command']}`"]
+    lines += ["", rule(result["question"]), "",
+              f"Sent from {cpu_and_cores(machine)}; commit {machine['commit']}; `{result['command']}`"]
     lines += [f"- {'**INVALID** ' if item in state['reasons'] else ''}`{item['code']}` {item['reason']}"
               for item in (*state["reasons"], *state["notes"])]
     return "\n".join(lines) + "\n"

@@ -96,9 +96,9 @@ def send_rate(load: Load) -> Finding | None:
     rows, ends = load.rows.measured, load.ends * 1e6
     expected = (load.plan.rate or 0) * load.plan.seconds
     sent = np.count_nonzero(rows.sent <= ends) - rows.count(DROPPED)
-    # A Poisson count strays by its square root, so the schedule itself is what was really asked for.
+    # A Poisson count strays by its square root, so the schedule itself is what was really asked for; bursts stray more.
     asked = len(rows)
-    if asked and sent >= MIN_SENT_SHARE * asked and asked >= expected - 5 * np.sqrt(expected):
+    if asked and sent >= MIN_SENT_SHARE * asked and asked >= expected - 5 * np.sqrt(load.plan.dispersion * expected):
         return None
     return Finding("rate-not-reached", f"{sent} of {max(asked, round(expected))} scheduled requests were sent in time",
                    "lower the rate, or send from several processes")

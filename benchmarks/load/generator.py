@@ -84,7 +84,7 @@ def send(
 
 def workers_for(plan: Plan, cores: tuple[int, ...]) -> int:
     """How many processes send: more than one only where the rate asks for it and every one has a core to itself."""
-    if plan.arrival == "closed" or plan.rate is None:
+    if plan.arrival in ("closed", "gamma") or plan.rate is None:  # bursts of several would even each other out
         return 1
     return max(1, min(len(cores), math.ceil(plan.rate / PER_WORKER)))
 

@@ -17,11 +17,12 @@ class Plan:
 
     name: str                                            # "closed", "single", "open-50": file name and row key
     model: str                                           # name@version, as the server is asked for it
-    arrival: Literal["poisson", "constant", "closed"]
+    arrival: Literal["poisson", "constant", "gamma", "closed"]
     seconds: float                                       # measured, after the warm-up
     warmup: float = 1.0                                  # seconds before anything counts, at least
     warmup_most: float | None = None                     # goes on until steady, but no longer; None: not at all
     rate: float | None = None                            # requests per second; open only
+    dispersion: float = 1.0                              # how unevenly requests come; "gamma" only
     utilisation: float | None = None                     # rate / measured capacity, where it was chosen so
     connections: int = 1                                 # closed only
     at_least: int = 0                                    # closed only: goes on for so many, but not past `latest_end`
@@ -36,6 +37,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.arrival != "closed" and not self.rate:
             raise ValueError(f"load {self.name!r}: {self.arrival} arrivals need a rate")
+        if (self.arrival == "gamma") != (self.dispersion != 1):
+            raise ValueError(f"load {self.name!r}: {self.arrival} arrivals have no dispersion of {self.dispersion:g}")
 
     @property
     def longest_warmup(self) -> float:
@@ -55,6 +58,9 @@ class Plan:
         """
         if of == 1:
             return self
+        if self.arrival == "gamma":
+            raise ValueError(f"load {self.name!r}: bursts of several generators would even each other out; send them "
+                             "from one")
         if self.arrival == "closed" and self.connections < of:
             raise ValueError(f"load {self.name!r}: {self.connections} connections cannot be split among {of} workers")
         seed = int(np.random.SeedSequence((self.seed, of, index)).generate_state(1)[0])

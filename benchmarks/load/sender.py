@@ -123,7 +123,7 @@ class Sender:
         images = 1 if plan.same_image else self._count
         least = self.began
         if plan.longest_warmup > 0:
-            times = arrivals(plan.arrival, plan.rate, plan.longest_warmup, (plan.seed, 2)).tolist()
+            times = arrivals(plan.arrival, plan.rate, plan.longest_warmup, (plan.seed, 2), plan.dispersion).tolist()
             self.began = plan.longest_warmup * MICROSECONDS
             for intended, position in zip(times, image_order(images, len(times), plan.seed + 1).tolist(), strict=True):
                 if intended >= least and self._warm():
@@ -131,7 +131,7 @@ class Sender:
                     break
                 yield intended, position
         self._begin()
-        times = arrivals(plan.arrival, plan.rate, plan.seconds, plan.seed).tolist()
+        times = arrivals(plan.arrival, plan.rate, plan.seconds, plan.seed, plan.dispersion).tolist()
         offset = int(self.began)
         for intended, position in zip(times, image_order(images, len(times), plan.seed).tolist(), strict=True):
             yield offset + intended, position

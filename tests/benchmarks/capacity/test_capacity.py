@@ -14,9 +14,10 @@ from queueing import answered, capacity, response
 
 from benchmarks.capacity import measure
 from benchmarks.capacity.measure import Target, find_capacity
-from benchmarks.capacity.probe import FULL, QUICK, Effort, judge, least_provable, planned
+from benchmarks.capacity.probe import FULL, QUICK, Effort, check_dispersion, judge, least_provable, planned
 from benchmarks.capacity.search import search
-from benchmarks.capacity.slo import Slo
+from benchmarks.capacity.slo import Slo, arriving
+from benchmarks.load.generator import workers_for
 from benchmarks.load.plan import Plan
 from benchmarks.load.rows import DROPPED, FAILED, OK, TIMEOUT, Rows
 from benchmarks.load.schedule import arrivals
@@ -32,8 +33,8 @@ Fake = Callable[..., AbstractContextManager[Server]]
 
 def served(plan: Plan, service: int = SERVICE) -> Load:
     """The load that one worker with a fixed service time would have answered, without the waiting."""
-    warmup = arrivals("poisson", plan.rate, plan.warmup, (plan.seed, 2))
-    measured = arrivals("poisson", plan.rate, plan.seconds, plan.seed) + int(plan.warmup * 1e6)
+    warmup = arrivals(plan.arrival, plan.rate, plan.warmup, (plan.seed, 2), plan.dispersion)
+    measured = arrivals(plan.arrival, plan.rate, plan.seconds, plan.seed, plan.dispersion) + int(plan.warmup * 1e6)
     intended = np.concatenate([warmup, measured])
     n = len(intended)
     rows = Rows(
@@ -69,6 +70,47 @@ def test_the_capacity_of_a_queue_is_what_theory_says() -> None:
     # The rule errs on the safe side: a rate that passes is proven, one that fails may still be just within.
     assert found.low <= theory * 1.01
     assert found.high >= theory * 0.92
+
+
+def test_bursts_cost_capacity_and_a_probe_of_them_sends_enough() -> None:
+    slo, found = Slo(99, 20_000), {}
+    for dispersion in (1.0, 4.0, 16.0):
+        effort = replace(FULL, dispersion=dispersion)
+
+        def trial(rate: float, number: int, effort: Effort = effort) -> bool:
+            plan = planned(rate, number, slo, effort, model="toy", path="/predict", seed=1)
+            load = served(plan, service=1000)
+            assert len(load.rows.measured) >= 662
+            assert plan.dispersion == effort.dispersion
+            return judge(load, slo, number).passed
+
+        found[dispersion] = search(trial, start=20, least=1, most=2000).low
+
+    assert found[1.0] > 1.2 * found[4.0] > 1.2 * 1.2 * found[16.0]
+
+
+@pytest.mark.parametrize("dispersion", [0.5, 0.0, 101.0, float("nan")])
+def test_bursts_that_cannot_be_are_refused(dispersion: float) -> None:
+    with pytest.raises(ValueError, match="is not from 1"):
+        check_dispersion(dispersion)
+
+
+def test_bursts_come_from_one_generator() -> None:
+    plan = planned(15_000, 0, SLO, replace(FULL, dispersion=4.0), model="toy", path="/predict", seed=1)
+
+    assert workers_for(plan, (1, 2, 3)) == 1
+    assert workers_for(planned(15_000, 0, SLO, FULL, model="toy", path="/predict", seed=1), (1, 2, 3)) == 3
+    with pytest.raises(ValueError, match="would even each other out"):
+        plan.share(0, 2)
+    with pytest.raises(ValueError, match="poisson arrivals have no dispersion of 4"):
+        replace(plan, arrival="poisson")
+
+
+def test_an_objective_in_bursts_says_so() -> None:
+    assert SLO.among(1.0) == "p99 ≤ 25 ms"
+    assert SLO.among(4.0) == "p99 ≤ 25 ms in bursts (dispersion 4)"
+    assert arriving({}) == arriving({"dispersion": 1.0}) == "Poisson arrivals"
+    assert arriving({"dispersion": 2.5}) == "arrivals in bursts (dispersion 2.5)"
 
 
 @pytest.mark.parametrize("objective", ["p99=1s", "p99=500ms", "p99=100ms"])

@@ -322,7 +322,7 @@ def test_a_question_that_cannot_be_answered_is_refused_at_once(
 
 def result(low: float | None, high: float | None, *, rate: float | None = None, blame: str | None = None,
            valid: bool = True) -> dict[str, Any]:
-    return {"question": {"url": "http://a", "slo": "p99=20ms", "rate": rate}, "model": "m",
+    return {"question": {"url": "http://a", "objective_text": "p99 ≤ 20 ms", "rate": rate}, "model": "m",
             "validity": {"valid": valid},
             "capacity": {"pass_rate": low, "fail_rate": high, "bound_by": "latency", "blame": blame}}
 

@@ -114,6 +114,19 @@ def test_another_wish_does_not_continue_it(decided: tuple, toys: Path, asked: Wi
         opened(toys, decided[0].folder, replace(asked, rate=11.0))
 
 
+def test_bursts_are_another_question_and_a_folder_from_before_they_could_be_asked_for_goes_on(
+    toys: Path, asked: Wish, tmp_path: Path
+) -> None:
+    folder = opened(toys, tmp_path / "weigh", asked)
+    del folder.facts["wish"]["dispersion"]
+    folder.note()
+
+    assert opened(toys, tmp_path / "weigh", asked).wish == asked
+    with pytest.raises(RunError, match="begun with other wish"):
+        opened(toys, tmp_path / "weigh", replace(asked, dispersion=4.0))
+    assert replace(asked, dispersion=4.0).effort.dispersion == 4.0
+
+
 def test_another_objective_decides_on_the_same_measurements(decided: tuple, toys: Path, asked: Wish) -> None:
     folder, result, *_ = decided
     by_accuracy = replace(asked, objective="accuracy")

@@ -27,6 +27,23 @@ def test_poisson_counts_scatter_as_much_as_their_mean() -> None:
     assert counts.var() / counts.mean() == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.parametrize("dispersion", [1.0, 4.0, 25.0])
+def test_bursts_scatter_by_their_dispersion_at_the_same_mean_rate(dispersion: float) -> None:
+    counts = np.bincount(arrivals("gamma", 100, 4000, 0, dispersion) // 10_000_000, minlength=400)
+
+    assert counts.mean() == pytest.approx(1000, rel=0.03)
+    assert counts.var() / counts.mean() == pytest.approx(dispersion, rel=0.25)
+
+
+def test_bursts_are_pure_in_their_seed_and_unlike_poisson() -> None:
+    bursts = arrivals("gamma", 100, 50, 1, 9.0)
+
+    assert np.array_equal(bursts, arrivals("gamma", 100, 50, 1, 9.0))
+    assert not np.array_equal(bursts, arrivals("gamma", 100, 50, 2, 9.0))
+    gaps = np.diff(bursts)
+    assert np.std(gaps) / np.mean(gaps) == pytest.approx(3, rel=0.2)
+
+
 def test_constant_arrivals_are_evenly_spaced() -> None:
     assert arrivals("constant", 4, 1, seed=0).tolist() == [0, 250_000, 500_000, 750_000]
 
