@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.load.rows import Rows
 from benchmarks.load.stored import Load
 
+Account = dict[str, Any]
 MOST = 0.15              # of the time of a side's cores; the kernel counts in hundredths of a second, windows last half
 AFTERWARDS_US = 500_000  # until a queue that built up meanwhile is gone
 
@@ -30,12 +31,12 @@ class Window:
     end: int
     side: str
     stolen: float
-    others: float
+    others: float | None  # None where the server is somebody else's, and may be among them
 
     @property
     def taken(self) -> float:
         """Both together."""
-        return self.stolen + self.others
+        return self.stolen + (self.others or 0.0)
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ class Disturbance:
     def __str__(self) -> str:
         """`something else had up to 42 % of the server's cores (0 % of it stolen by the hypervisor) in 3 of 20 …`."""
         worst = max(self.windows, key=lambda window: window.taken)
+        others = "" if worst.others is None else f", other processes {worst.others:.0%}"
         return (f"in {len(self.disturbed)} of {len(self.windows)} half-seconds something else had the "
                 f"{worst.side}'s cores, for up to {worst.taken:.0%} of their time (stolen by the hypervisor "
-                f"{worst.stolen:.0%}, other processes {worst.others:.0%})")
+                f"{worst.stolen:.0%}{others})")
 
 
 def disturbance(load: Load) -> Disturbance | None:
@@ -82,9 +84,10 @@ def undisturbed(load: Load) -> Rows:
     return load.rows.where(~seen.struck(load.rows)) if seen else load.rows
 
 
-def witnessed(loads: Iterable[Load]) -> dict[str, float] | None:
+def witnessed(loads: Iterable[Load]) -> Account | None:
     """What was taken from all these loads: `{seconds, disturbed, stolen, others}` in seconds, the last two times the
-    share of the cores of the side that was worse off, and `worst`, a share. None where nobody saw anything."""
+    share of the cores of the side that was worse off, and `worst`, a share. `others` is None where it is unknown, and
+    all is None where nobody saw anything."""
     windows = [window for load in loads if (seen := disturbance(load)) for window in seen.windows]
     if not windows:
         return None
@@ -93,29 +96,35 @@ def witnessed(loads: Iterable[Load]) -> dict[str, float] | None:
         "seconds": sum(lasted),
         "disturbed": sum(each for each, window in zip(lasted, windows, strict=True) if window.taken > MOST),
         "stolen": sum(each * window.stolen for each, window in zip(lasted, windows, strict=True)),
-        "others": sum(each * window.others for each, window in zip(lasted, windows, strict=True)),
+        "others": None if any(window.others is None for window in windows) else
+        sum(each * (window.others or 0.0) for each, window in zip(lasted, windows, strict=True)),
         "worst": max(window.taken for window in windows),
     }
 
 
-def together(accounts: Iterable[dict[str, float] | None]) -> dict[str, float] | None:
+def together(accounts: Iterable[Account | None]) -> Account | None:
     """Several of what `witnessed` says as one."""
     known = [account for account in accounts if account]
     if not known:
         return None
-    return {key: (max if key == "worst" else sum)(account[key] for account in known) for key in known[0]}
+    columns = {key: [account[key] for account in known] for key in known[0]}
+    return {key: None if None in values else (max if key == "worst" else sum)(values)
+            for key, values in columns.items()}
 
 
-def in_words(account: dict[str, float] | None) -> str:
+def in_words(account: Account | None) -> str:
     """For people."""
     if account is None:
         return "not watched"
-    seconds = account["seconds"]
-    often = f"more than {MOST:.0%} for {account['disturbed']:,.1f} of {seconds:,.0f} s, at worst {account['worst']:.0%}"
-    return (f"other processes had {account['others'] / seconds:.1%} of the cores' time, the hypervisor stole "
-            f"{account['stolen'] / seconds:.1%}; {often if account['disturbed'] else f'never more than {MOST:.0%}'}")
+    seconds, others = account["seconds"], account["others"]
+    had = "what other processes had is unknown" if others is None else \
+        f"other processes had {others / seconds:.1%} of the cores' time"
+    often = f"never more than {MOST:.0%}" if not account["disturbed"] else (
+        f"more than {MOST:.0%} for {account['disturbed']:,.1f} of {seconds:,.0f} s, at worst {account['worst']:.0%}")
+    return f"{had}, the hypervisor stole {account['stolen'] / seconds:.1%}; {often}"
 
 
 def _window(name: str, side: dict[str, Any], place: int, begin: float, end: float) -> Window:
-    crowded = (side["others"][place] or 0.0) * (1 - side["idle"][place])
+    others = side["others"][place]
+    crowded = None if others is None else others * (1 - side["idle"][place])
     return Window(int(begin * 1e6), int(end * 1e6), name, side["stolen"][place], crowded)

@@ -101,6 +101,8 @@ def _follow(
             said = json.loads(line)
         except ValueError:
             continue
+        if not isinstance(said, dict):
+            continue
         if (used := server.usage()) is not None:
             samples.append(used)
         witness.look(said["seconds"], _sides(used, [sender.pid for sender in senders]))

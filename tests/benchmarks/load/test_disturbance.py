@@ -98,6 +98,16 @@ def test_what_was_taken_of_several_loads_is_one_account(made: Made) -> None:
     assert told.endswith("more than 15% for 1.0 of 20 s, at worst 40%")
 
 
+def test_what_a_server_elsewhere_may_have_used_itself_is_not_told_as_nothing(made: Made) -> None:
+    side = {"cores": [1], "stolen": [0.3, 0.0], "others": [None, None], "idle": [0.0, 0.0]}
+    load = replace(made(), generator=made().generator | {"witness": {"at": [0, 0.5, 1], "sides": {"generator": side}}})
+
+    (finding,) = audit(load)
+    assert "the generator's cores, for up to 30% of their time (stolen by the hypervisor 30%)" in finding.reason
+    assert in_words(witnessed([load])).startswith("what other processes had is unknown, the hypervisor stole 15.0%")
+    assert together([witnessed([load]), witnessed([watched(made())])])["others"] is None  # type: ignore[index]
+
+
 @pytest.fixture
 def spoiling(monkeypatch: pytest.MonkeyPatch, made: Made) -> Callable[[int], tuple[Any, list[Judgement], list[float]]]:
     """The capacity of a server that bears 250/s and answers late in the first so many probes at each rate."""
