@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from training.architectures import build_network
 from training.dropout import ByteDropout, rectify_and_drop
 from training.dropout import native as machine_code
 from training.native import compiler
+from training.recipes import RECIPES
 
 SHAPES = [(1000, 100), (20, 50, 10, 10)]
 
@@ -128,6 +130,19 @@ def test_outside_of_the_context_a_relu_and_dropout_are_torchs() -> None:
 
     assert torch.equal(rectify_and_drop(x, 0.25, training=True), usual)
     assert torch.equal(rectify_and_drop(x, 0.25, training=False), x.relu())
+
+
+def test_who_switches_a_networks_dropout_off_switches_it_off_after_a_relu_too() -> None:
+    network, images = build_network(RECIPES["fm001-mixer"]).train(), torch.randn(4, 1, 28, 28)
+    answers = []
+    for p in (0.5, 0.0):
+        for each in network.modules():
+            if isinstance(each, nn.Dropout):
+                each.p = p
+        with torch.no_grad(), ByteDropout():
+            answers.append(torch.equal(network(images), network(images)))
+
+    assert answers == [False, True]
 
 
 def test_what_is_not_a_number_is_seen_behind_dropout() -> None:

@@ -5,6 +5,8 @@ After the MLP-Mixer (Tolstikhin et al., arXiv 2105.01601), but as the coursework
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -71,11 +73,11 @@ class _MLP(nn.Sequential):
 
     def __init__(self, before: int, hidden: int, after: int, dropout: float) -> None:
         super().__init__(nn.Linear(before, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, after))
-        self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden, _, _, after = self
-        answer: Tensor = after(rectify_and_drop(hidden(x), self.dropout, self.training))
+        drop: Any
+        hidden, _, drop, after = self
+        answer: Tensor = after(rectify_and_drop(hidden(x), drop.p, drop.training))
         return answer
 
 
