@@ -90,7 +90,8 @@ def bracket_of(judgements: Iterable[Judgement]) -> Bracket:
 
 def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[str, Any]:
     """The capacity as JSON-ready figures: the bracket, what binds it, and every probe."""
-    failing = [j for j in counting(judgements) if j.rate == found.high and not j.held]
+    counted = counting(judgements)
+    failing = [j for j in counted if j.rate == found.high and not j.held]
     return {
         "percentile": slo.percentile,
         "limit_us": slo.limit_us,
@@ -100,15 +101,21 @@ def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[s
         "bound_by": _bound_by(found, failing),
         "blame": next((j.blame for j in failing if j.blame), None),
         "probes": [as_json(judgement) for judgement in judgements],
-        "spoilt": len(judgements) - len(counting(judgements)),
+        "spoilt": len(judgements) - len(counted),
     }
 
 
-def spoilt_probes(count: int, whose: str = "") -> Finding:
-    """That some probes said nothing."""
-    which = "1 probe that failed by what it" if count == 1 else f"{count} probes that failed by what they"
-    return Finding("disturbed", f"{whose}{which} missed while something else had the cores did not count",
-                   "close what else runs on this machine", invalid=False)
+def about(capacity: Mapping[str, Any], whose: str = "") -> list[Finding]:
+    """What to know about a `summary`: probes that did not count, and an end of the search not set by the server."""
+    found, count = [], capacity["spoilt"]
+    if count:
+        which = "1 probe that failed by what it" if count == 1 else f"{count} probes that failed by what they"
+        found.append(Finding("disturbed", f"{whose}{which} missed while something else had the cores did not count",
+                             "close what else runs on this machine", invalid=False))
+    if capacity["blame"]:
+        found.append(Finding(f"{capacity['bound_by']}-bound", f"{whose}{capacity['blame']}", "the capacity is a lower "
+                             "bound; use a quieter machine, or another one to send from", invalid=False))
+    return found
 
 
 def _bound_by(found: Bracket, failing: list[Judgement]) -> str:

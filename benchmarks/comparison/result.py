@@ -3,6 +3,7 @@
     schema_version, run_id, created, finished        which run
     settings, seeds, command                         what was asked for, and how to ask again
     machine, cores, warnings                         where, and what was off there
+    witness        what others had of the cores meanwhile, as benchmarks.load.disturbance.witnessed tells it
     datasets       {split name: {name, dataset, split, count, sha256, licence, body, bodies, payloads_sha256}}
     models         [{id, name, version, description, architecture, parameters, macs, artifact, card_accuracy,
                      accuracy, flips (against the model's own answers, image by image),

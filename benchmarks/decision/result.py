@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.capacity.measure import bracket_of, spoilt_probes, stored_probes, summary
+from benchmarks.capacity.measure import about, bracket_of, stored_probes, summary
 from benchmarks.capacity.probe import as_json, judge
 from benchmarks.capacity.slo import Slo
 from benchmarks.decision.configurations import Configuration
@@ -241,13 +241,8 @@ def _findings(result: dict[str, Any]) -> list[Finding]:
         if entry["problem"]:
             found.append(Finding("not-measured", f"{entry['label']}: {entry['problem'].splitlines()[0]}",
                                  "read the server's log in the run folder"))
-        if entry["capacity"] and entry["capacity"]["spoilt"]:
-            found.append(spoilt_probes(entry["capacity"]["spoilt"], f"{entry['label']}: "))
-        if entry["capacity"] and entry["capacity"]["blame"]:
-            code = "machine-bound" if entry["capacity"]["bound_by"] == "machine" else "generator-bound"
-            found.append(Finding(code, f"{entry['label']}: {entry['capacity']['blame']}",
-                                 "its capacity is a lower bound; use a quieter machine, or another one to send from",
-                                 invalid=False))
+        if entry["capacity"]:
+            found += about(entry["capacity"], f"{entry['label']}: ")
     if result["calibration"] and result["calibration"]["most_rate"] is None:
         found.append(Finding("generator", f"the generator cannot even send {250}/s here: "
                              f"{result['calibration']['limited_by']}", "use a quieter machine"))

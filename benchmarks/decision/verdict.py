@@ -116,8 +116,7 @@ def _accuracy(entry: Entry, wish: dict[str, Any]) -> list[str]:
 
 
 def _blamed(capacity: dict[str, Any]) -> str:
-    who = "machine" if capacity.get("bound_by") == "machine" else "generator"
-    return f" (INVALID, the {who} is to blame: {capacity['blame']})" if capacity["blame"] else ""
+    return f" (INVALID, the {capacity['bound_by']} is to blame: {capacity['blame']})" if capacity["blame"] else ""
 
 
 def _capacity(entry: Entry) -> float:

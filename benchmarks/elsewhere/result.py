@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.capacity.measure import bracket_of, spoilt_probes, stored_probes, summary
+from benchmarks.capacity.measure import about, bracket_of, stored_probes, summary
 from benchmarks.capacity.probe import as_json, judge
 from benchmarks.capacity.slo import Slo
 from benchmarks.elsewhere.folder import CapacityFolder
@@ -119,12 +119,8 @@ def _findings(result: dict[str, Any], loads: dict[str, Load]) -> list[Finding]:
     if result["calibration"] and result["calibration"]["most_rate"] is None:
         found.append(Finding("generator", "the generator cannot even send 250/s here: "
                              f"{result['calibration']['limited_by']}", "use a quieter machine"))
-    if capacity and capacity["spoilt"]:
-        found.append(spoilt_probes(capacity["spoilt"]))
-    if capacity and capacity["blame"]:
-        code = "machine-bound" if capacity["bound_by"] == "machine" else "generator-bound"
-        found.append(Finding(code, capacity["blame"], "the capacity is a lower bound; use a quieter "
-                             "machine, or another one to send from", invalid=False))
+    if capacity:
+        found += about(capacity)
     said = result["accuracy"]
     if said and said["interval"][1] <= BY_CHANCE / result["classes"]:
         found.append(Finding("accuracy-by-chance", f"{said['top1']:.1%} of the answers are right, hardly more than by "

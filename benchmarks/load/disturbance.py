@@ -34,6 +34,11 @@ class Window:
     others: float | None  # None where the server is somebody else's, and may be among them
 
     @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.end - self.begin) / 1e6
+
+    @property
     def taken(self) -> float:
         """Both together."""
         return self.stolen + (self.others or 0.0)
@@ -58,7 +63,7 @@ class Disturbance:
         return found
 
     def __str__(self) -> str:
-        """`something else had up to 42 % of the server's cores (0 % of it stolen by the hypervisor) in 3 of 20 …`."""
+        """`in 3 of 20 half-seconds something else had the server's cores, for up to 42% of their time (…)`."""
         worst = max(self.windows, key=lambda window: window.taken)
         others = "" if worst.others is None else f", other processes {worst.others:.0%}"
         return (f"in {len(self.disturbed)} of {len(self.windows)} half-seconds something else had the "
@@ -91,13 +96,12 @@ def witnessed(loads: Iterable[Load]) -> Account | None:
     windows = [window for load in loads if (seen := disturbance(load)) for window in seen.windows]
     if not windows:
         return None
-    lasted = [(window.end - window.begin) / 1e6 for window in windows]
+    others = [window.seconds * window.others for window in windows if window.others is not None]
     return {
-        "seconds": sum(lasted),
-        "disturbed": sum(each for each, window in zip(lasted, windows, strict=True) if window.taken > MOST),
-        "stolen": sum(each * window.stolen for each, window in zip(lasted, windows, strict=True)),
-        "others": None if any(window.others is None for window in windows) else
-        sum(each * (window.others or 0.0) for each, window in zip(lasted, windows, strict=True)),
+        "seconds": sum(window.seconds for window in windows),
+        "disturbed": sum(window.seconds for window in windows if window.taken > MOST),
+        "stolen": sum(window.seconds * window.stolen for window in windows),
+        "others": sum(others) if len(others) == len(windows) else None,
         "worst": max(window.taken for window in windows),
     }
 

@@ -32,13 +32,12 @@ def arrivals(
     """
     if not (rate > 0 and seconds > 0):
         raise ValueError(f"a schedule needs a positive rate and duration, got {rate}/s for {seconds} s")
+    random = np.random.default_rng(seed)
     if kind == "constant":
         times = np.arange(int(rate * seconds)) / rate
     elif kind == "poisson":
-        random = np.random.default_rng(seed)
         times = _renewal(lambda count: random.exponential(1 / rate, size=count), rate, seconds)
     elif kind == "gamma":
-        random = np.random.default_rng(seed)
         times = _renewal(lambda count: random.gamma(1 / dispersion, dispersion / rate, size=count), rate, seconds)
     else:
         raise ValueError(f"unknown arrival process {kind!r}; known are poisson, constant, gamma")

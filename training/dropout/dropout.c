@@ -1,10 +1,8 @@
 /* Dropout, and ReLU before it, in one pass over memory each way. All arrays have `count` values; fp32, and one byte
- * per value that says whether it is kept.
+ * per value that says whether it is kept. A thread handles PIECE values at a time.
  */
 #include <stdint.h>
 #include <string.h>
-
-enum { PIECE = 1 << 15 }; /* values that one thread handles at a time */
 
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 

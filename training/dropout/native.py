@@ -12,14 +12,14 @@ from torch import Tensor
 from training.native import compiled
 
 SOURCE = Path(__file__).with_name("dropout.c")
-PIECE = 1 << 15  # as in dropout.c
+PIECE = 1 << 15  # values that one thread handles at a time
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The functions of `dropout.c`; None where it cannot be compiled, and torch's operations give the same."""
     try:
-        found = compiled(SOURCE, "dropout")
+        found = compiled(SOURCE, "dropout", f"-DPIECE={PIECE}")
     except RuntimeError:
         return None
     pointer, number, byte, scale = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint8, ctypes.c_float

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,24 +67,17 @@ def test_a_system_that_tells_nothing_has_no_account(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not STAT.exists(), reason="only Linux counts by core")
-def test_a_real_neighbour_on_the_same_core_is_seen() -> None:
-    core = min(os.sched_getaffinity(0))
-    code = f"import os; os.sched_setaffinity(0, {{{core}}}); print(flush=True)\nwhile True: pass"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as neighbour:
-        try:
-            assert neighbour.stdout is not None
-            neighbour.stdout.readline()
-            assert affinity(neighbour.pid) == (core,)
-            shares = []
-            for own in ([], [neighbour.pid]):  # as a stranger, then as our own
-                witness = Witness()
-                for _ in range(2):
-                    witness.look(time.monotonic(), {"server": Side((core,), cpu_seconds(own))})
-                    time.sleep(0.5)
-                account = witness.account()
-                assert account is not None
-                shares.append(account["sides"]["server"]["others"][0])
-        finally:
-            neighbour.kill()
+def test_a_real_neighbour_on_the_same_core_is_seen(neighbour: Callable[[], tuple[int, int]]) -> None:
+    core, pid = neighbour()
+    assert affinity(pid) == (core,)
+    shares = []
+    for own in ([], [pid]):  # as a stranger, then as our own
+        witness = Witness()
+        for _ in range(2):
+            witness.look(time.monotonic(), {"server": Side((core,), cpu_seconds(own))})
+            time.sleep(0.5)
+        account = witness.account()
+        assert account is not None
+        shares.append(account["sides"]["server"]["others"][0])
 
     assert shares[0] > shares[1]
