@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv-serve/.ready  ## serve, predict, evaluate and weigh the bundled models, end to end (no torch, no data)
+demo: .venv-serve/.ready  ## serve the bundled models, predict, evaluate, weigh the best, end to end (no torch, no data)
 	.venv-serve/bin/python -m benchmarks demo
 
 serve: .venv-serve/.ready  ## leave the service running on http://localhost:3000 (PORT=… for another)

@@ -12,22 +12,19 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from benchmarks import board
 from benchmarks.comparison.publish import RESULTS
 from benchmarks.crosscheck.result import PUBLISHED as CHECKED
 from benchmarks.crosscheck.result import sentences as crosscheck_sentences
 from benchmarks.decision.pictures import PICTURES
-from benchmarks.decision.publish import PUBLISHED, published
-from benchmarks.decision.trades import trades
-from benchmarks.decision.words import short_table
+from benchmarks.decision.told import MODELS, NOTHING, decision, decisions, headline
 from benchmarks.devices.result import PUBLISHED as DEVICES
 from benchmarks.devices.words import table as devices_table
 from benchmarks.machine.children import ROOT
-from benchmarks.machine.fingerprint import cpu_name
 from benchmarks.peers.__main__ import RESULTS as PEERS
 from benchmarks.peers.goals import goals_table
 from benchmarks.peers.table import table as peers_table
@@ -52,9 +49,9 @@ from service.settings import table as settings_table
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 DRAWN = DOCS / "pictures"
-ASK = "python -m benchmarks weigh --slo p99=20ms --min-accuracy 0.85 --rate 200 --pareto --publish"
-MODELS = ROOT / "models"
 REPRODUCTION = ROOT / "training" / "results" / "reproduction.json"
+WATCHED = ("\\* trained as its report did, which looked at the test split after every epoch: such an accuracy is a "
+           "little too good.")
 INT8 = ROOT / "export" / "results" / "int8"
 MARKED = re.compile(r"(?P<open><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
 
@@ -68,7 +65,7 @@ def models_table(root: Path = MODELS) -> str:
         "|---|---|---|---:|---:|---:|---:|",
         *map(_row, cards),
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", WATCHED])
 
 
 def _place(card: ModelCard) -> tuple[bool, float, str]:
@@ -81,9 +78,10 @@ def _row(card: ModelCard) -> str:
     score, file = card.score, card.file("onnx")
     assert score is not None, f"{card.id} is bundled without a score"
     assert file is not None, f"{card.id} is bundled without ONNX"
+    watched = " *" if card.training.get("protocol") == "report" else ""
     return (
         f"| `{card.name}` | {card.description} | {score.dataset} "
-        f"| {score.accuracy:.2%} [{score.low:.2%}, {score.high:.2%}] "
+        f"| {score.accuracy:.2%} [{score.low:.2%}, {score.high:.2%}]{watched} "
         f"| {card.parameters:,} | {(card.macs or 0) / 1e6:.2f} | {file.size_bytes / 1000:,.0f} kB |"
     )
 
@@ -94,47 +92,12 @@ def comparison(folder: Path = RESULTS) -> str:
     return "\n\n".join(f"{comparison_table(result)}\n\n{caption(result)}" for result in results)
 
 
-def decisions(folder: Path = PUBLISHED) -> dict[str, dict[str, Any]]:
-    """The committed decisions by machine, and by data set where it is not the usual one."""
-    return {path.stem: json.loads(path.read_bytes()) for path in published(folder)}
-
-
-def decision() -> str:
-    """What was decided on each machine: the sentence, the command, every configuration, and a picture.
-
-    A decision holds for the machine it was measured on, so that two of them on the same data may differ.
-    """
-    parts = []
-    for machine, result in decisions().items():
-        about = ", ".join(sorted({split["dataset"] for split in result["datasets"].values()}))
-        found = result["decision"]
-        beside = "\n".join([*(f"- but {caveat}" for caveat in found["caveats"]),
-                            *(f"- or {trade}" for trade in trades(result["configurations"], result["wish"]))])
-        parts += [f"On {about}, {cpu_name(result['machine'])}: **{found['sentence']}**",
-                  f"```sh\n{_for_everybody(result)}\n```", *([beside] if beside else []), short_table(result),
-                  f"![Accuracy against capacity](docs/pictures/{machine}-accuracy-capacity.svg)"]
-    return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
-
-
-def _for_everybody(result: dict[str, Any]) -> str:
-    """The command that serves the winner: from the bundle, where that holds the very file that was weighed."""
-    found = result["decision"]
-    best = next(entry for entry in result["configurations"] if entry["id"] == found["recommended"])
-    name, version = best["model"].split("@")
-    command, folder = str(found["command"]), MODELS / name / version
-    bundled = read_card(folder).file(best["artifact"]["format"]) if (folder / CARD_FILE).exists() else None
-    if bundled is None or bundled.sha256 != best["artifact"]["sha256"]:
-        root = result["wish"]["root"]
-        return command if root == "models" else f"make zoo    # makes {root}/\n{command}"
-    return re.sub("^WEIGHBRIDGE_MODELS=\\S+", "WEIGHBRIDGE_MODELS=models", command)
-
-
 def curves() -> str:
     """The tail against the rate, by machine, and what the page of the decision looks like."""
     parts = [f"![p99 against the offered rate](pictures/{machine}-tail-rate.svg)" for machine in decisions()]
     parts += [f"![The first screen of the page, {path.stem.removeprefix('weigh-')}](pictures/{path.name})"
               for path in sorted(DRAWN.glob("weigh-*.webp"))]
-    return "\n\n".join(parts) or f"No decision is committed yet; `{ASK}` makes one."
+    return "\n\n".join(parts) or NOTHING
 
 
 def pictures() -> dict[Path, str]:
@@ -159,7 +122,15 @@ def reproduction(path: Path = REPRODUCTION) -> str:
     columns, right = [name for name in table["columns"] if name != "why"], set(table["right_aligned"])
     lines = ["| " + " | ".join(columns) + " |", "|" + "|".join("---:" if c in right else "---" for c in columns) + "|"]
     lines += ["| " + " | ".join(row[name] or "–" for name in columns) + " |" for row in table["rows"]]
-    return "\n".join(lines)
+    return "\n".join([_reproduced(table["rows"]), "", "<details><summary>Every recipe</summary>", "", *lines, "",
+                      "</details>"])
+
+
+def _reproduced(rows: list[dict[str, str]]) -> str:
+    """How many of the reports' figures came out again, before the long table."""
+    verdicts = Counter(row["verdict"].split(":")[0] for row in rows if row["reported"] != "-")
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    return f"Of {verdicts.total()} networks with a reported figure: **{told}**."
 
 
 def peers(folder: Path = PEERS) -> str:
@@ -235,6 +206,7 @@ def quantised(folder: Path = INT8) -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "models": models_table,
     "comparison": comparison,
+    "headline": headline,
     "decision": decision,
     "decision-curves": curves,
     "stall": stall,

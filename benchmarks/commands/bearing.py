@@ -34,7 +34,8 @@ def add_to(commands: Any) -> None:
         description="Nothing is started but the load: the server is somebody's, and may be anywhere. An API key is "
                     "read from WEIGHBRIDGE_API_KEY, and stored nowhere.",
         epilog="exit code: 0 it bears --rate (without --rate: a bracket was found), 3 it does not, 4 INVALID, or the "
-               "generator or a busy machine was the limit, 1 could not be measured, 130 interrupted")
+               "generator or a busy machine was the limit, 1 could not be measured, 2 the command was wrong, "
+               "130 interrupted")
     add.add_argument("url", metavar="URL", help="http://host:port, with a prefix where there is one")
     add.add_argument("--slo", required=True, type=slo, help="p99=20ms: response time from the intended start")
     add.add_argument("--model", metavar="NAME", help="or NAME@VERSION; default: the server's default")

@@ -40,7 +40,7 @@ def add_to(commands: Any) -> None:
     """Its options."""
     add = commands.add_parser("compare", help="is B slower, less accurate or less reliable than A? for CI",
                               epilog="exit code: 0 no B is worse, 3 one is, 4 inconclusive, 1 could not be measured, "
-                                     "130 interrupted")
+                                     "2 the command was wrong, 130 interrupted")
     add.add_argument("a", metavar="A", help=f"{SIDE}, or {PREFIX}NAME")
     add.add_argument("b", metavar="B", nargs="*", help=f"{SIDE}; of several, each is compared with A")
     add.add_argument("--pairs", type=_pairs, default=5, help="of runs, in turns A B, B A, ... (default: 5; "
@@ -134,7 +134,14 @@ def _terms(options: argparse.Namespace, *, b: str, comparisons: int) -> Terms:
 
 
 def _cores(sides: dict[str, Side]) -> Cores:
-    return share_out(max(side.configuration.cores if side.configuration else 1 for side in sides.values()))
+    """Cores for the largest side and for the generator; RunError where there are too few, as `weigh` refuses it too."""
+    wanted, text = max((side.configuration.cores if side.configuration else 1, side.text) for side in sides.values())
+    cores = share_out(wanted)
+    if cores.server and wanted > len(cores.server):
+        raise RunError(f"{text}: can keep {wanted} cores busy, and {len(cores.server)} of this machine is left beside "
+                       "the generator, so it would be slowed by what it was given to be quick; compare with fewer "
+                       "threads or workers, or on a machine with more cores")
+    return cores
 
 
 def _images(sides: dict[str, Side], root: Path) -> Contender:

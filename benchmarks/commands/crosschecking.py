@@ -30,7 +30,7 @@ def add_to(commands: Any) -> None:
     """Its options."""
     add = commands.add_parser("crosscheck", help="do our engine and MLPerf's LoadGen find the same latencies?",
                               epilog="exit code: 0 they agree, 3 they differ, 4 invalid, 5 undecided, 1 could not be "
-                                     "measured")
+                                     "measured, 2 the command was wrong")
     add.add_argument("model", metavar="MODEL", help="name of one model")
     add.add_argument("--rate", type=positive, help="requests per second; default: 30 %% of what the server bears alone")
     add.add_argument("--seconds", type=positive, default=20.0, help="of each Poisson load (default: 20)")

@@ -40,7 +40,7 @@ def add_to(commands: Any) -> None:
     """Its options."""
     add = commands.add_parser("weigh", help="which configuration to deploy for an objective, a rate and an accuracy",
                               epilog="exit code: 0 something fits, 1 nothing does or not everything was measured, "
-                                     "130 interrupted")
+                                     "2 the command was wrong, 130 interrupted")
     add.add_argument("--slo", required=True, type=slo, help="p99=20ms: response time from the intended start")
     add.add_argument("--min-accuracy", required=True, type=share, metavar="SHARE", help="0.90; by the card")
     add.add_argument("--rate", required=True, type=positive, help="requests per second that you expect")

@@ -122,11 +122,13 @@ def test_every_decision_of_a_machine_is_there_with_what_else_would_do(file: Boar
 
 def test_of_runs_on_this_machine_the_newest_valid_ones_count(tmp_path: Path) -> None:
     published = next(RESULTS.glob("*.json"))
-    for day, valid in (("01", True), ("02", True), ("03", False)):
+    for day, name, valid in (("01", "2026-01-01", True), ("02", "2026-01-02", True), ("03", "2026-01-03", False),
+                             ("04", "demo-2026-01-04", True), ("01", "mine", True)):
         result = json.loads(published.read_bytes())
         result["finished"] = f"2026-01-{day}T00:00:00Z"
         result["validity"]["valid"] = valid
-        folder = tmp_path / "runs" / f"2026-01-{day}T00-00-00"
+        result["settings"]["screening"] = name.startswith("demo-")
+        folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps(result))
     output = tmp_path / "board.json"

@@ -13,6 +13,7 @@ from browser import DESK, PHONE, looking, needs_browser
 
 from benchmarks import readme, screenshots
 from benchmarks.comparison.run import RunError
+from benchmarks.decision import told
 from benchmarks.decision.page import write_page
 from benchmarks.decision.pictures import accuracy_capacity, tail_rate
 from benchmarks.decision.publish import publish, published
@@ -148,13 +149,15 @@ def test_only_a_valid_answer_is_published_and_the_documents_are_made_from_it(
         with pytest.raises(RunError, match=said):
             publish(result | changes, tmp_path)
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(readme.decisions, "__defaults__", (tmp_path,))
-    assert readme.decision().startswith("No decision is committed yet")
+    monkeypatch.setattr(told.decisions, "__defaults__", (tmp_path,))
+    assert told.decision() == told.headline()
+    assert told.decision().startswith("No decision is committed yet")
 
     path = publish(result, tmp_path)
 
-    assert result["decision"]["sentence"] in readme.decision()
-    assert re.search(r"\| \*\*deploy\*\* \| fast \| 93.00 % \| 800 to 838 \|", readme.decision())
+    assert result["decision"]["sentence"] in told.headline()
+    assert result["decision"]["sentence"] in told.decision()
+    assert re.search(r"\| \*\*deploy\*\* \| fast \| 93.00 % \| 800 to 838 \|", told.decision())
     drawn = {picture.name for picture in readme.pictures() if not picture.stem.endswith("-roofline")}
     assert drawn == {f"{path.stem}-accuracy-capacity.svg", f"{path.stem}-tail-rate.svg"}
 
@@ -167,6 +170,25 @@ def test_a_decision_on_another_data_set_stands_beside_the_usual_one_and_after_it
 
     assert other.name == usual.name.replace(".json", "-cifar10.json")
     assert published(tmp_path) == [usual, other]
+
+
+def test_the_newest_decision_comes_first_and_an_older_one_of_another_machine_is_folded_away(
+    result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told.decisions, "__defaults__", (tmp_path,))
+    for cpu, day, data in (("Zeta", "2026-11-28", "fashion-mnist"), ("Alpha", "2026-11-21", "fashion-mnist"),
+                           ("Alpha", "2026-11-29", "cifar10")):
+        publish(result | {"machine": result["machine"] | {"cpu": cpu}, "created": f"{day}T10:00:00Z",
+                          "datasets": {data: {"dataset": data}}}, tmp_path)
+
+    text = told.decision()
+
+    assert told.headline().startswith("> On fashion-mnist, Zeta")
+    newest, older, other = (text.index(f"On {where}") for where in (
+        "fashion-mnist, Zeta", "fashion-mnist, Alpha", "cifar10, Alpha"))
+    assert newest < older < other
+    assert re.findall(r"<details><summary>On fashion-mnist, (\w+).*?, earlier: Deploy", text) == ["Alpha"]
+    assert f"Of {len(result['configurations'])} configurations: " in told.headline()
 
 
 @pytest.mark.slow
