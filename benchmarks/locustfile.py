@@ -112,7 +112,8 @@ class Collector:
         self._said[msg.node_id] = msg.data
         if self._environment.parsed_options and self._environment.parsed_options.order:
             every = self._said.values()
-            _print({"seconds": max(said["seconds"] for said in every)}
+            _print({"seconds": max(said["seconds"] for said in every),
+                    "warming": any(said["warming"] for said in every)}
                    | {key: sum(said[key] for said in every) for key in ("answered", "ok")})
 
     def _finish(self, walkers: list[str]) -> None:

@@ -103,9 +103,12 @@ def _follow(
             continue
         if not isinstance(said, dict):
             continue
-        if (used := server.usage()) is not None:
+        used, warming = server.usage(), bool(said.pop("warming"))
+        witness.look(said["seconds"], _sides(used, [sender.pid for sender in senders]), counts=not warming)
+        if warming:
+            continue
+        if used is not None:
             samples.append(used)
-        witness.look(said["seconds"], _sides(used, [sender.pid for sender in senders]))
         progress(said)
     if len(samples) < 2:
         return {"cpu": None, "rss_bytes": samples[0].rss_bytes if samples else None}, witness.account()

@@ -1,6 +1,7 @@
 """The generator watches itself: a load from a generator that ran out of breath measures the generator.
 
-Runs as a greenlet beside the thread that sends, and samples this process every half second once the warm-up is over.
+Runs as a greenlet beside the thread that sends, and samples this process every half second once the warm-up is over,
+and a last time when sending ends: what spoils a load that is given up lies just before its end.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ ENGINE = f"locust {version('locust')}, raw sockets"
 class SelfCheck:
     """CPU share of this process (1.0 is one core), sampled from the end of the warm-up until sending ends.
 
-    `say` is told at every sample, and before the first, how far the load is: seconds, and how many requests have ended,
-    well or not.
+    `say` is told every half second, and at the end, how far the load is: seconds, how many requests have ended, well or
+    not, and whether it is only warming the server, which counts for nothing.
     """
 
     def __init__(self, clock: Clock, recorder: Recorder, *, say: Callable[[dict[str, float]], None]) -> None:
@@ -36,8 +37,9 @@ class SelfCheck:
         self._watcher = gevent.spawn(self._watch)
 
     def sending_ended(self) -> None:
-        """Stop sampling: afterwards rows are sorted and stored, which is no sending."""
+        """Stop sampling, and tell a last time: afterwards rows are sorted and stored, which is no sending."""
         self._watcher.kill()
+        self._tell()
 
     def account(self) -> dict[str, Any]:
         """This process during this load."""
@@ -52,7 +54,11 @@ class SelfCheck:
         }
 
     def _watch(self) -> None:
-        while math.isinf(self._recorder.begins):
+        told = -math.inf
+        while self._warming:
+            if time.perf_counter() - told >= EVERY:
+                self._tell()
+                told = time.perf_counter()
             gevent.sleep(0.02)
         cpu, wall = time.process_time(), time.perf_counter()
         self._tell()
@@ -63,5 +69,10 @@ class SelfCheck:
             cpu, wall = now_cpu, now_wall
             self._tell()
 
+    @property
+    def _warming(self) -> bool:
+        return math.isinf(self._recorder.begins)
+
     def _tell(self) -> None:
-        self._say({"seconds": self._clock.now() / 1e6, "answered": len(self._recorder), "ok": self._recorder.ok})
+        self._say({"seconds": self._clock.now() / 1e6, "answered": len(self._recorder), "ok": self._recorder.ok,
+                   "warming": self._warming})

@@ -17,6 +17,7 @@ import psutil
 
 STAT = Path("/proc/stat")  # of Linux; elsewhere there is nothing to see
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+LEAST = 0.2  # seconds of a window: in a shorter one, a tick would be a disturbance
 BUSY, IDLE, STOLEN = (0, 1, 2, 5, 6), (3, 4), 7  # columns: user, nice, system, idle, iowait, irq, softirq, steal
 
 
@@ -42,10 +43,20 @@ class Witness:
         self._stat = stat
         self._seen: list[_Sight] = []
 
-    def look(self, at: float, sides: Mapping[str, Side]) -> None:
-        """`at` is a time in seconds, on whatever clock the account is to be on."""
-        if times := _times(self._stat):
-            self._seen.append(_Sight(at, sides, times))
+    def look(self, at: float, sides: Mapping[str, Side], *, counts: bool = True) -> None:
+        """`at` is a time in seconds, on whatever clock the account is to be on.
+
+        Of looks that do not count only the last is kept, as a begin. One too soon after another stands in its place.
+        """
+        if not (times := _times(self._stat)):
+            return
+        sight = _Sight(at, sides, times)
+        if not counts:
+            self._seen = [sight]
+        elif not self._seen or at - self._seen[-1].at >= LEAST:
+            self._seen.append(sight)
+        elif len(self._seen) > 1:
+            self._seen[-1] = sight
 
     def account(self) -> dict[str, Any] | None:
         """`{"at", "sides": {name: {"cores", "stolen", "others", "idle"}}}`; None where nothing was seen.
@@ -110,7 +121,8 @@ def _times(stat: Path) -> dict[int, tuple[float, float, float]]:
 
 
 def _difference(after: float | None, before: float | None) -> float | None:
-    return None if after is None or before is None else after - before
+    """None also where it went down: a process has ended, and took what it had used with it."""
+    return None if after is None or before is None or after < before else after - before
 
 
 def _share(part: float, whole: float) -> float:

@@ -58,6 +58,32 @@ def test_where_a_side_cannot_be_known_only_stolen_time_is_told(tmp_path: Path) -
     assert account["sides"]["generator"]["stolen"] == [0.5]
 
 
+def test_a_process_that_ended_leaves_what_others_had_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "stat"
+    witness = Witness(stat(file, cpu0=(0, 0, 0)))
+    witness.look(0, {"server": Side((0,), 30.0)})
+    stat(file, cpu0=(0.2, 0.3, 0))
+    witness.look(0.5, {"server": Side((0,), 0.2)})  # a worker began anew
+
+    account = witness.account()
+    assert account is not None
+    assert account["sides"]["server"]["others"] == [None]
+
+
+def test_looks_in_quick_succession_are_one_and_the_last_before_it_counts_is_the_begin(tmp_path: Path) -> None:
+    file = tmp_path / "stat"
+    witness = Witness(file)
+    for at, counts in ((0, False), (0.5, False), (0.9, True), (1.4, True), (1.41, True), (1.42, True), (1.92, True),
+                       (1.98, True)):
+        stat(file, cpu0=(0, at, 0))
+        witness.look(at, {"server": Side((0,), 0.0)}, counts=counts)
+
+    account = witness.account()
+    assert account is not None
+    assert account["at"] == [0.5, 0.9, 1.42, 1.98]
+    assert account["sides"]["server"]["idle"] == [1.0, 1.0, 1.0]
+
+
 def test_a_system_that_tells_nothing_has_no_account(tmp_path: Path) -> None:
     witness = Witness(tmp_path / "missing")
     for at in range(3):
