@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from typing import Any
 
 from rich.console import Console
@@ -40,7 +41,7 @@ def add_to(commands: Any) -> None:
     """Its options."""
     add = commands.add_parser("weigh", help="which configuration to deploy for an objective, a rate and an accuracy",
                               epilog="exit code: 0 something fits, 1 nothing does or not everything was measured, "
-                                     "2 the command was wrong, 130 interrupted")
+                                     "2 the command was wrong, 4 INVALID, 130 interrupted")
     add.add_argument("--slo", required=True, type=slo, help="p99=20ms: response time from the intended start")
     add.add_argument("--min-accuracy", required=True, type=share, metavar="SHARE", help="0.90; by the card")
     add.add_argument("--rate", required=True, type=positive, help="requests per second that you expect")
@@ -74,7 +75,8 @@ def add_to(commands: Any) -> None:
 
 
 def decide(options: argparse.Namespace, console: Console) -> int:
-    """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured."""
+    """Find what to deploy; 0 when something fits, 1 when nothing does or not everything could be measured, 4 when the
+    measurement is invalid."""
     if options.quick and options.publish:
         options.refuse("--publish keeps no screening: leave --quick out")
     if options.publish and options.dispersion != 1:
@@ -108,7 +110,16 @@ def decide(options: argparse.Namespace, console: Console) -> int:
     result = finish(folder, console)
     if options.publish:
         console.print(f"published: {publish(result)}; now run make readme", soft_wrap=True)
-    return 0 if result["decision"]["recommended"] and not problems else 1
+    return exit_code(result, problems)
+
+
+def exit_code(result: dict[str, Any], problems: Collection[str]) -> int:
+    """What a script may rely on."""
+    if problems:
+        return 1
+    if not result["validity"]["valid"]:
+        return 4
+    return 0 if result["decision"]["recommended"] else 1
 
 
 def _same_question(contenders: list[Contender]) -> None:

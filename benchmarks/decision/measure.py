@@ -41,7 +41,8 @@ from benchmarks.load.generator import Progress, send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.reference import reference
-from benchmarks.load.stored import find_load
+from benchmarks.load.stored import Load, facts_path, find_load
+from benchmarks.machine.children import last_lines
 from benchmarks.machine.cores import Cores, share_out
 from benchmarks.machine.energy import EnergyMeter
 from benchmarks.machine.server import Server, ServerError, given_or_fresh, taste
@@ -151,7 +152,8 @@ class _Round:
         known = self._probes()
         agree = max(self._number, AGREE if last else 1)
         found, _ = find_capacity(target, self._server, wish.limit, wish.effort, start=start, most=self._most,
-                                 wanted=wish.rate, agree=agree, cores=self._cores.generator, step=self._step)
+                                 wanted=wish.rate, agree=agree, cores=self._cores.generator, step=self._step,
+                                 check=self._check)
         if found.low is not None:
             if wish.rate <= found.low:
                 self._at(wish.rate, f"expected-{self._number}", f"the expected {wish.rate:g}/s")
@@ -199,6 +201,14 @@ class _Round:
             send(plan, self._server, payloads=self._payloads, folder=self._place, cores=self._cores.generator,
                  progress=progress)
         write_atomically(self._place / f"{plan.name}.energy.json", json.dumps(meter.used).encode() + b"\n")
+
+    def _check(self, load: Load) -> None:
+        """What failed because the server had ended says nothing about a rate, and is not kept."""
+        if len(load.rows.measured.succeeded) or self._server.process.poll() is None:
+            return
+        facts_path(self._place, load.plan.name).unlink(missing_ok=True)
+        raise ServerError(f"the service ended with code {self._server.process.returncode} during {load.plan.name}; "
+                          f"{self._server.log} ends with\n{last_lines(self._server.log)}")
 
     def _step(self, title: str, seconds: float) -> Progress:
         return self._screen.step(f"{self._one}: {title}", seconds)

@@ -16,6 +16,7 @@ from benchmarks.decision.merits import (
     cost,
     efficiency,
     energy,
+    is_open,
     known_accuracy,
     percent,
     scaled,
@@ -46,11 +47,13 @@ def reasons_against(entry: Entry, wish: dict[str, Any]) -> list[str]:
     changed = (entry.get("flips") or {}).get("finding")
     if changed and changed["invalid"]:
         found.append(f"INVALID: {changed['reason']}")
-    if capacity["pass_rate"] is None:
-        found.append(f"no rate down to {capacity['fail_rate']:g}/s keeps {wish['objective_text']}"
-                     + _blamed(capacity))
-    elif capacity["pass_rate"] < rate:
-        found.append(f"capacity {shown_bracket(capacity)} is below {rate:g}/s" + _blamed(capacity))
+    low = capacity["pass_rate"]
+    if is_open(entry) and (low is None or low < rate):
+        found.append(f"INVALID: whether it bears {rate:g}/s is unknown: " + _unknown(capacity))
+    elif low is None:
+        found.append(f"no rate down to {capacity['fail_rate']:g}/s keeps {wish['objective_text']}")
+    elif low < rate:
+        found.append(f"capacity {shown_bracket(capacity)} is below {rate:g}/s")
     elif wish["objective"] == "energy" and energy(entry) is None:
         why = (entry["resources"] or {}).get("energy_unknown") or "no load told it"
         found.append(f"its energy is unknown: {why}")
@@ -115,8 +118,11 @@ def _accuracy(entry: Entry, wish: dict[str, Any]) -> list[str]:
     return found
 
 
-def _blamed(capacity: dict[str, Any]) -> str:
-    return f" (INVALID, the {capacity['bound_by']} is to blame: {capacity['blame']})" if capacity["blame"] else ""
+def _unknown(capacity: dict[str, Any]) -> str:
+    """Why the search ended, where the server did not end it."""
+    if capacity["blame"]:
+        return f"the {capacity['bound_by']} was the limit at {capacity['fail_rate']:g}/s: {capacity['blame']}"
+    return f"it bears {capacity['pass_rate']:,.0f}/s, and the generator cannot send more here"
 
 
 def _capacity(entry: Entry) -> float:

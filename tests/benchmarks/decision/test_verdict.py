@@ -202,6 +202,21 @@ def test_a_probe_that_was_too_short_missed_nothing(wish: dict[str, Any], one: Ca
         "the probe at 200/s itself was too short to prove anything (none of 360 over)"]
 
 
+@pytest.mark.parametrize(("low", "high", "blame", "said"), [
+    (150.0, None, None, "it bears 150/s, and the generator cannot send more here"),
+    (150.0, 160.0, "it was late", "the generator was the limit at 160/s: it was late"),
+    (None, 28.0, "it was late", "the generator was the limit at 28/s: it was late"),
+])
+def test_what_the_generator_kept_from_the_rate_is_unknown_and_not_too_slow(
+    wish: dict[str, Any], one: Callable[..., Entry], low: float | None, high: float | None, blame: str | None, said: str
+) -> None:
+    entry = one("x", low=low, high=high)
+    entry["capacity"] |= {"blame": blame, "bound_by": "generator" if blame else "nothing"}
+
+    assert decide([entry], wish)["recommended"] is None
+    assert entry["reasons"] == [f"INVALID: whether it bears 200/s is unknown: {said}"]
+
+
 def test_doubts_about_the_winner_are_told(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
     entry = one("x", 0.902)
     entry["capacity"] |= {"bound_by": "generator", "blame": "it was late"}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -26,9 +27,11 @@ from benchmarks.decision.page import page
 from benchmarks.decision.publish import finish
 from benchmarks.decision.wish import Wish
 from benchmarks.decision.words import markdown
+from benchmarks.load.rows import FAILED
+from benchmarks.load.stored import Load
 from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import fingerprint
-from benchmarks.machine.server import Server
+from benchmarks.machine.server import Server, ServerError
 
 pytestmark = pytest.mark.slow
 
@@ -192,6 +195,33 @@ def test_a_decision_without_a_single_load_is_still_a_page(toys: Path, asked: Wis
     assert result["decision"]["recommended"] is None
     assert "incomplete" in [reason["code"] for reason in result["validity"]["reasons"]]
     assert "not measured yet" in page(result)
+
+
+@pytest.mark.parametrize(("recommended", "valid", "problems", "code"), [
+    ("x", True, [], 0), (None, True, [], 1), ("x", True, ["y"], 1), ("x", False, [], 4), (None, False, [], 4),
+])
+def test_a_script_can_rely_on_the_exit_code(
+    recommended: str | None, valid: bool, problems: list[str], code: int
+) -> None:
+    result = {"decision": {"recommended": recommended}, "validity": {"valid": valid}}
+
+    assert deciding.exit_code(result, problems) == code
+
+
+def test_what_failed_because_the_service_had_ended_is_a_problem_and_not_kept(
+    made: Callable[..., Load], tmp_path: Path
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"], text=True)
+    ended.wait()
+    (tmp_path / "open.json").write_text("{}")
+    (tmp_path / "server.log").write_text("out of memory\n")
+    turn: Any = object.__new__(measure._Round)
+    turn._server, turn._place = Server("http://127.0.0.1:1", ended, tmp_path / "server.log", 0.0), tmp_path
+
+    with pytest.raises(ServerError, match=r"(?s)ended with code 7 during open; .*out of memory"):
+        turn._check(made(outcome=np.full(1000, FAILED, np.uint8)))
+
+    assert not (tmp_path / "open.json").exists()
 
 
 def test_models_that_answer_different_questions_are_not_weighed_as_rivals(toys: Path) -> None:
