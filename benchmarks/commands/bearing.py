@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.commands.shared import add_dispersion, command, folder, measured, new_folder, positive, slo
+from benchmarks.commands.shared import add_dispersion, command, folder, measured, new_folder, positive, seed, slo
 from benchmarks.comparison.contenders import MODELS
 from benchmarks.elsewhere import catalogue, metadata
 from benchmarks.elsewhere.address import is_here
@@ -47,7 +47,7 @@ def add_to(commands: Any) -> None:
     add.add_argument("--body", choices=ENCODERS, help="how images travel to /predict (default: png)")
     add.add_argument("--quick", action="store_true", help="shorter probes, coarser brackets: marked as screening")
     add_dispersion(add)
-    add.add_argument("--seed", type=int, default=0, help="of arrival times and image order")
+    add.add_argument("--seed", type=seed, default=0, help="of arrival times and image order")
     add.add_argument("--output", type=folder, help="run folder; an unfinished one is continued")
     oip = add.add_argument_group("with --protocol oip")
     oip.add_argument("--tensor", choices=("binary", "json"), help="how tensors travel; json for servers without the "

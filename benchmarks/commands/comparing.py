@@ -70,7 +70,7 @@ def compare(options: argparse.Namespace, console: Console) -> int:
     for number, text in enumerate(options.b, 1):
         name = f"{number}-" + re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
         folder = output if len(options.b) == 1 else output / name
-        results.append(_one(options, text, folder, console))
+        results.append(_one(options, text, folder, console, whole=output))
     told = summary(results)
     (output / "comparison.md").write_text(told, encoding="utf-8")
     console.print(Markdown(told))
@@ -78,20 +78,20 @@ def compare(options: argparse.Namespace, console: Console) -> int:
     return together(results, inconclusive_passes=options.inconclusive_passes)
 
 
-def _one(options: argparse.Namespace, text: str, folder: Path, console: Console) -> dict[str, Any]:
+def _one(options: argparse.Namespace, text: str, folder: Path, console: Console, *, whole: Path) -> dict[str, Any]:
     machine, b, count = fingerprint(), parse_side(text, options.root), len(options.b)
     if not options.a.startswith(PREFIX):
         a = parse_side(options.a, options.root)
         check_same_question(((side.text, side.classes) for side in (a, b) if side.classes),
                             "Compare models of the same classes")
         terms = _terms(options, b=text, comparisons=count)
-        contest, run = _open(folder, terms, {"a": a, "b": b}, machine, console)
+        contest, run = _open(folder, terms, {"a": a, "b": b}, machine, console, whole=whole)
         run()
         return finish(contest)
     baseline = find_baseline(options.a.removeprefix(PREFIX), options.baselines)
     terms = terms_of(baseline, b=text, margin=options.margin, comparisons=count)
     facts = facts_of(baseline, machine, options.fingerprint)
-    contest, run = _open(folder, terms, {"b": b}, machine, console, baseline=facts)
+    contest, run = _open(folder, terms, {"b": b}, machine, console, whole=whole, baseline=facts)
     copy_rows(baseline, contest)
     run()
     return finish(contest)
@@ -103,7 +103,7 @@ def _save(options: argparse.Namespace, console: Console) -> int:
     folder, a = baseline_folder(options.save_baseline, options.baselines), parse_side(options.a, options.root)
     if (folder / "contest.json").exists() and Contest(folder).complete:
         raise RunError(f"there is a baseline {folder.name!r} already; delete {folder}, or choose another name")
-    contest, run = _open(folder, _terms(options, b="", comparisons=1), {"a": a}, fingerprint(), console)
+    contest, run = _open(folder, _terms(options, b="", comparisons=1), {"a": a}, fingerprint(), console, whole=folder)
     run()
     console.print(f"kept: [bold]{PREFIX}{folder.name}[/], {contest.terms.pairs} runs at {contest.facts['rate']:g}/s",
                   soft_wrap=True)
@@ -111,9 +111,10 @@ def _save(options: argparse.Namespace, console: Console) -> int:
 
 
 def _open(
-    folder: Path, terms: Terms, sides: dict[str, Side], machine: dict[str, Any], console: Console, **facts: Any
+    folder: Path, terms: Terms, sides: dict[str, Side], machine: dict[str, Any], console: Console, *, whole: Path,
+    **facts: Any
 ) -> tuple[Contest, Callable[[], None]]:
-    """The folder with the bodies in it, and what measures these sides in it."""
+    """The folder with the bodies in it, and what measures these sides in it. `whole` continues all that was asked."""
     cores = _cores(sides)
     models = {name: {"model": side.model, "sha256": side.sha256} for name, side in sides.items()}
     contest = open_contest(folder, terms, machine=machine, cores=str(cores), created=machine["at"], command=command(),
@@ -121,7 +122,7 @@ def _open(
     payloads = store_bodies(contest, _images(sides, Path(terms.root)), terms)
 
     def run() -> None:
-        measured(lambda screen: fight(contest, sides, payloads, cores, screen), folder=folder, machine=machine,
+        measured(lambda screen: fight(contest, sides, payloads, cores, screen), folder=whole, machine=machine,
                  console=console)
 
     return contest, run

@@ -22,6 +22,7 @@ from benchmarks.machine.fingerprint import warnings
 from benchmarks.report.screen import LiveScreen
 
 MOST_COUNT = 100_000
+MOST_DIGITS = 9  # of a seed
 RUNS = ROOT / "benchmarks" / "runs"
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ def add_common(add: argparse.ArgumentParser, *, models: bool = True) -> None:
         add.add_argument("--models", nargs="+", default=["*"], metavar="GLOB", help="names of models; default: all")
     add.add_argument("--root", type=Path, default=MODELS, help="folder of models and splits (default: models)")
     add.add_argument("--body", choices=ENCODERS, default="png", help="how images travel (default: png)")
-    add.add_argument("--seed", type=int, default=0, help="of arrival times, image order and order of turns")
+    add.add_argument("--seed", type=seed, default=0, help="of arrival times, image order and order of turns")
     add.add_argument("--output", type=folder, help="run folder; an unfinished one is continued")
 
 
@@ -102,6 +103,13 @@ def count(text: str) -> int:
     """A whole number from 1 on."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_COUNT or len(text) > 6:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_COUNT}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 to {10**MOST_DIGITS - 1:,}")
     return int(text)
 
 

@@ -18,13 +18,13 @@ import httpx
 
 from benchmarks.comparison.contenders import Contender, NothingToWeighError, check_files, find_contenders
 from benchmarks.decision.configurations import Configuration
+from benchmarks.elsewhere.address import checked
 from benchmarks.load.recorder import read_answer
 from benchmarks.load.wire import Reply, bearer
 from benchmarks.machine.server import Elsewhere, Reachable, serving
 from service.runtimes import RUNTIMES, missing
 from service.settings import Address
 
-URL = re.compile(r"https?://[^/\s]+/?")
 FORM = '{"predictions": [{"index": 9}]}'
 THREADS = re.compile(r"t(\d+)")
 
@@ -52,8 +52,11 @@ class Side:
 
 def parse_side(text: str, root: Path) -> Side:
     """Read a side; NothingToWeighError where it names nothing that can be served here."""
-    if URL.fullmatch(text):
-        return Side(text, url=text.rstrip("/"))
+    if text.startswith(("http://", "https://")):
+        try:
+            return Side(text, url=checked(text))
+        except ValueError as error:
+            raise NothingToWeighError(str(error)) from None
     name, *rest = text.split(":")
     contender = find_contenders(root, [name])[0]
     check_files([contender])

@@ -102,6 +102,11 @@ WEIGH = ("weigh", "--slo", "p99=20ms", "--min-accuracy", "0.85", "--rate", "200"
     (("compare", "fm-fast", "cf-fast"), 1, "answer different questions"),
     (("compare", "fm-fast", "baseline:main"), 1, "only A can be a baseline"),
     (("compare", "fm-fast", "fm-fast:t0"), 1, "nor threads"),
+    (("compare", "fm-fast", "fm-fast:t5000"), 1, "fm-fast:t5000: can keep 5000 cores busy"),
+    (("compare", "fm-fast", "http://localhost:3000x"), 1, "no address"),
+    (("compare", "fm-fast", "http://me:secret@localhost"), 1, "put an API key into WEIGHBRIDGE_API_KEY"),
+    ((*WEIGH, "--seed", "-1"), 2, "-1 is not a whole number from 0"),
+    (("weigh", "--slo", "p99=15s", *WEIGH[3:]), 2, "a limit above 4 s cannot be weighed"),
 ])
 def test_what_cannot_be_is_told_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str

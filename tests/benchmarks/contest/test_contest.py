@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -14,7 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from benchmarks.commands import comparing, shared
+from benchmarks.commands.shared import Interrupted
 from benchmarks.comparison.contenders import NothingToWeighError
 from benchmarks.comparison.run import RunError
 from benchmarks.contest import verdict
@@ -160,9 +164,27 @@ def test_a_side_is_a_model_with_a_runtime_and_threads_or_a_running_server(toys: 
 
     assert (side.configuration.model, side.configuration.threads) == ("a@1", 2)
     assert parse_side("http://10.0.0.7:3000/", toys / "models").url == "http://10.0.0.7:3000"
+    assert parse_side("https://example.org/weighbridge/", toys / "models").url == "https://example.org/weighbridge"
     for text, said in (("nobody", "no model matches"), ("a:x9", "neither a runtime"), ("a:torchscript", "not export")):
         with pytest.raises(NothingToWeighError, match=said):
             parse_side(text, toys / "models")
+
+
+def test_ctrl_c_among_several_candidates_says_how_all_of_them_go_on(
+    toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparing, "fight", interrupted)
+    monkeypatch.setattr(shared, "RUNS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "compare", "a", "b", "c"])
+    parser = argparse.ArgumentParser()
+    comparing.add_to(parser.add_subparsers())
+    options = parser.parse_args(["compare", "a", "b", "c", "--root", str(toys / "models"), "--body", "raw"])
+
+    with pytest.raises(Interrupted, match=r"compare a b c --output \S+/compare-[-0-9T]+\[/\]$"):
+        comparing.compare(options, Console(quiet=True))
 
 
 def test_a_server_that_answers_in_another_form_is_told_before_anything_is_measured(
