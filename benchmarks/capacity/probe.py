@@ -29,10 +29,11 @@ from benchmarks.stats.intervals import latency_interval
 
 MIN_LAG_US = 1000
 MAX_LAG_SHARE = 0.05   # of the limit
-LONGEST_PROBE = 120.0  # seconds
+LONGEST_PROBE = 120.0  # seconds: thirty times the longest limit that an objective may have
 MARGIN = 1.05          # of requests: a Poisson load sends a few more or fewer than planned
 LONGEST_WARMUP = 8     # times the shortest, for a server that is not steady yet
 SEEDS_APART = 1000     # between the seeds of two trials at one rate
+LEAST_POOL, MOST_POOL = 512, 8192  # requests in flight; the most is what one process can have open
 MOST_SPOILT = 2        # probes at one rate that do not count because the machine was disturbed
 
 
@@ -120,6 +121,9 @@ def planned(
         warmup=effort.warmup, warmup_most=LONGEST_WARMUP * effort.warmup, seed=seed,
         timeout=min(10.0, max(1.0, 20 * slo.limit_us / 1e6)),
         limit_us=slo.limit_us, most_over=max(0, most_over(slo.percentile, measured)),
+        # A server that keeps the objective has at most rate x limit under way on average; only one that does not fills
+        # twice as much, so what is dropped then has missed it anyway.
+        pool=min(MOST_POOL, max(LEAST_POOL, math.ceil(2 * rate * slo.limit_us / 1e6))),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+MOST_LIMIT_US = 4_000_000
 UNITS = {"us": 1, "ms": 1000, "s": 1_000_000}
 FORM = re.compile(r"p(?P<percentile>\d{2}(?:\.\d{1,2})?)\s*=\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|s)")
 
@@ -27,6 +28,9 @@ class Slo:
         limit = round(float(found["limit"]) * UNITS[found["unit"]])
         if limit < 1:
             raise ValueError(f"{text!r}: the limit must be above 0")
+        if limit > MOST_LIMIT_US:
+            raise ValueError(f"{text!r}: a limit above {MOST_LIMIT_US / 1e6:g} s cannot be weighed, because every load "
+                             "would have to last for minutes, thirty times the limit; ask for a shorter one")
         return cls(float(found["percentile"]), limit)
 
     def among(self, dispersion: float) -> str:

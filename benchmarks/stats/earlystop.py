@@ -32,10 +32,10 @@ def requests_needed(percentile: float, over: int, confidence: float = CONFIDENCE
 
 def most_over(percentile: float, requests: int, confidence: float = CONFIDENCE) -> int:
     """How many of `requests` may exceed the limit at most; -1 where even none would prove nothing."""
-    low, high = -1, requests
-    while high - low > 1:
+    share, low, high = 1 - percentile / 100, -1, requests
+    while high - low > 1:  # the more may exceed it, the less is proven: the largest number that still proves it
         middle = (low + high) // 2
-        low, high = (middle, high) if requests_needed(percentile, middle, confidence) <= requests else (low, middle)
+        low, high = (middle, high) if _at_most(middle, requests, share) <= 1 - confidence else (low, middle)
     return low
 
 

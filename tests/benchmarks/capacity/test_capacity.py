@@ -183,6 +183,15 @@ def target(tmp_path_factory: pytest.TempPathFactory, bodies: Path) -> Target:
     return Target(model="toy@1", path="/predict", payloads=bodies, folder=tmp_path_factory.mktemp("capacity"))
 
 
+def test_no_pool_is_too_small_for_a_server_that_keeps_a_long_limit() -> None:
+    slow = planned(2000, 0, Slo.parse("p99=1s"), Effort(), model="m", path="/", seed=0)
+    quick = planned(2000, 0, Slo.parse("p99=20ms"), Effort(), model="m", path="/", seed=0)
+
+    assert slow.pool >= 2000
+    assert quick.pool == 512
+    assert slow.seconds == FULL.limits * 1
+
+
 @pytest.mark.parametrize("rate", [400.0])
 def test_an_overwhelmed_server_costs_less_than_the_whole_probe(fake: Fake, target: Target, rate: float) -> None:
     from benchmarks.capacity.measure import probe
@@ -192,6 +201,9 @@ def test_an_overwhelmed_server_costs_less_than_the_whole_probe(fake: Fake, targe
         load = probe(target, server, SLO, effort, rate, 0)
 
     assert load.generator["stopped_early"]
+    witness = load.generator["witness"]
+    if witness is not None:  # where the system tells, somebody looked to the very end
+        assert witness["at"][-1] * 1e6 >= load.rows.intended.max()
     assert len(load.rows) < 0.9 * rate * load.plan.seconds  # half of it on an idle machine
     found = judge(load, SLO)
     assert not found.passed

@@ -10,9 +10,9 @@ def test_an_objective_is_a_percentile_and_a_limit(text: str, percentile: float, 
     assert Slo.parse(text) == Slo(percentile, limit_us)
 
 
-@pytest.mark.parametrize("text", ["20ms", "p99<20ms", "p99=20", "p10=5ms", "p99=0ms", "p100=1s", ""])
+@pytest.mark.parametrize("text", ["20ms", "p99<20ms", "p99=20", "p10=5ms", "p99=0ms", "p100=1s", "", "p99=15s"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match=r"p99=20ms|must be above 0"):
+    with pytest.raises(ValueError, match=r"p99=20ms|must be above 0|above 4 s cannot be weighed"):
         Slo.parse(text)
 
 
