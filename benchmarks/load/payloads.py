@@ -85,8 +85,9 @@ def write_payloads(path: Path, payloads: Payloads) -> None:
     other: dict[str, Any] = {}
     if payloads.protocol != WEIGHBRIDGE:
         other["protocol"] = np.array(payloads.protocol.stored())
+    complete = path.with_name(f"{path.stem}.part.npz")  # what is broken off is never taken for whole
     np.savez(
-        path,
+        complete,
         content_type=np.array(payloads.content_type),
         data=np.frombuffer(b"".join(payloads.bodies), dtype=np.uint8),
         ends=np.cumsum([len(body) for body in payloads.bodies]),
@@ -94,6 +95,7 @@ def write_payloads(path: Path, payloads: Payloads) -> None:
         images=payloads.images,
         **other,
     )
+    complete.replace(path)
 
 
 def read_payloads(path: Path) -> Payloads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -25,7 +26,7 @@ from benchmarks.commands import bearing
 from benchmarks.commands.shared import Interrupted
 from benchmarks.comparison.contenders import NothingToWeighError
 from benchmarks.comparison.run import RunError
-from benchmarks.elsewhere import measure
+from benchmarks.elsewhere import asking, measure
 from benchmarks.elsewhere.address import is_here
 from benchmarks.elsewhere.question import Question
 from benchmarks.elsewhere.verdict import decide
@@ -375,6 +376,15 @@ def test_what_failed_because_the_server_had_gone_is_not_kept(made: Callable[...,
         measurement._check(replace(gone))
 
     assert not (tmp_path / "loads" / "open.json").exists()
+
+
+def test_a_server_that_is_too_busy_to_answer_is_still_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # takes connections, and never answers
+        port = listening.getsockname()[1]
+        assert asking.alive(Elsewhere(f"http://127.0.0.1:{port}", tmp_path))
+
+    assert not asking.alive(Elsewhere(f"http://127.0.0.1:{port}", tmp_path))
 
 
 def test_an_address_of_this_machine_is_known_as_such() -> None:

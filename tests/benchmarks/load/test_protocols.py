@@ -155,6 +155,25 @@ def test_bodies_from_before_protocols_speak_weighbridges_and_are_still_written_s
     assert read_payloads(tmp_path / "bodies.npz").protocol == WEIGHBRIDGE
 
 
+def test_bodies_that_were_broken_off_while_they_were_stored_are_not_taken_for_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = encode("raw", np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int64), limit=2, seed=0)
+
+    def full(path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"PK")
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(np, "savez", full)
+        with pytest.raises(OSError, match="no space left"):
+            write_payloads(tmp_path / "payloads.npz", bodies)
+    assert not (tmp_path / "payloads.npz").exists()
+
+    write_payloads(tmp_path / "payloads.npz", bodies)
+    assert [path.name for path in tmp_path.iterdir()] == ["payloads.npz"]
+
+
 def test_an_unknown_protocol_is_named() -> None:
     with pytest.raises(ValueError, match="unknown protocol 'grpc'; known are weighbridge, oip"):
         reader_of(Protocol("grpc"))
