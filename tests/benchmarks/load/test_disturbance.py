@@ -14,7 +14,9 @@ from benchmarks.capacity.measure import Target, bracket_of, find_capacity, summa
 from benchmarks.capacity.probe import FULL, MOST_SPOILT, Judgement, counting, judge
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.audit import audit
+from benchmarks.load.calibration import TRIES, limit_at
 from benchmarks.load.disturbance import disturbance, in_words, together, witnessed
+from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load
 
 Made = Callable[..., Load]
@@ -157,3 +159,30 @@ def test_on_a_machine_that_is_never_quiet_the_search_ends_and_blames_it(
     told = summary(found, judgements, SLO)
     assert told["bound_by"] == "machine"
     assert "something else had the server's cores" in told["blame"]
+
+
+@pytest.mark.parametrize(("disturbed", "tries", "said"), [
+    (0, 1, None), (1, 2, None), (TRIES, TRIES, "half-seconds something else had the server's cores"),
+])
+def test_a_generator_that_was_late_only_beside_others_is_tried_again(
+    made: Made, disturbed: int, tries: int, said: str | None
+) -> None:
+    plans: list[Plan] = []
+
+    def sent(plan: Plan) -> Load:
+        plans.append(plan)
+        spoilt = len(plans) <= disturbed
+        load = made(sent=TIMES + (5000 if spoilt else 0), done=TIMES + 7000)
+        return watched(load, {4: 0.4} if spoilt else None)
+
+    reason = limit_at(100, 10.0, 1000, sent)
+
+    assert len(plans) == len({plan.name for plan in plans}) == len({plan.seed for plan in plans}) == tries
+    assert (reason is None) == (said is None)
+    assert said is None or said in (reason or "")
+
+
+def test_a_generator_that_is_late_by_itself_is_at_its_limit(made: Made) -> None:
+    reason = limit_at(100, 10.0, 1000, lambda _: watched(made(sent=TIMES + 5000, done=TIMES + 7000)))
+
+    assert reason == "p99 of the send lag is 5.0 ms at 100/s, more than 1.0 ms"
