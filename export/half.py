@@ -28,7 +28,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from export.wrapped import Wrapped
 from training.datasets import load_split
 from training.runs import Run
-from training.splits import carve_for
+from training.splits import carve_for, spread
 
 AGREEMENT = 0.995   # of the answers, at least, before and after rounding
 DROP = 0.001        # of the accuracy, at most
@@ -139,7 +139,8 @@ def _held_out(run: Run) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
     train = load_split(run.recipe.dataset, "train")
     protocol = run.recipe.protocol(run.protocol)
     used, held = carve_for(run.recipe, protocol, train.labels, seed=run.seed)
-    chosen, where = (held, "held-out images") if len(held) else (used[:IMAGES], "training images")
+    some = used[spread(len(used), IMAGES)]
+    chosen, where = (held, "held-out images") if len(held) else (some, "training images")
     return train.images[chosen], train.labels[chosen], where
 
 

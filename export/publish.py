@@ -33,11 +33,12 @@ from training.architectures import build_network
 from training.datasets import facts_of, load_split
 from training.own.store import public_name
 from training.runs import Run
+from training.splits import spread
 
 FILES: dict[Format, str] = {"onnx": "model.onnx", "torchscript": "model.pt", "pt2": "model.pt2"}
 # Of several runtimes that read a format, the first: the others are optional.
 RUNTIME_FOR: dict[str, str] = {spec.format: runtime for runtime, spec in reversed(RUNTIMES.items())}
-PROBE_IMAGES = 256  # enough for every parity batch and the golden vectors
+PROBE_IMAGES = 256  # enough for every parity batch
 
 
 class ExportRefusedError(ValueError):
@@ -100,7 +101,8 @@ def _build(
     network = build_network(recipe)
     network.load_state_dict(run.load_weights())
     module = Wrapped(network, *recipe.normalization).eval()
-    images = load_split(recipe.dataset, "train").images[:PROBE_IMAGES]
+    train = load_split(recipe.dataset, "train").images
+    images = train[spread(len(train), PROBE_IMAGES)]
     if half:
         rounding = round_weights(module, run)
         facts = facts | {"rounding": rounding.to_dict()}
@@ -139,7 +141,7 @@ def _build(
         input=InputSpec(height=data.height, width=data.width, channels=data.channels),
         classes=data.classes,
         files=tuple(files),
-        golden=write_golden(folder, eager, images if data.shareable else clouds(GOLDEN_IMAGES, data.shape)),
+        golden=write_golden(folder, eager, train if data.shareable else clouds(GOLDEN_IMAGES, data.shape)),
         parity=tuple(parities),
         score=score,
         recipe=recipe.to_dict(),

@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 from torch.nn.modules.dropout import _DropoutNd
 
 from training import provenance
@@ -36,6 +35,7 @@ from training.learner import Learner
 from training.native import compiler
 from training.places import cache_folder
 from training.recipe import Recipe
+from training.splits import spread
 from training.winograd import has_wide_convolutions
 
 BUDGET_S = 2.5      # for all candidates together; each takes at least STEPS steps, however long they are
@@ -81,8 +81,7 @@ def _measure(recipe: Recipe, base: Execution) -> dict[str, Any]:
     base.apply()
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "no CUDA runtime" is no news on a CPU
     train = load_split(recipe.dataset, "train")
-    count = min(len(train.labels), STEPS * recipe.batch_size)
-    places = np.linspace(0, len(train.labels) - 1, count).astype(int)  # the first may all be of one class
+    places = spread(len(train.labels), STEPS * recipe.batch_size)
     batches = Batches(train.images[places], train.labels[places], recipe, seed=0, device=base.torch_device)
     plain = replace(base, precision="fp32", channels_last=False, fused=False, compiled=False, winograd=False,
                     graphed=False)
@@ -102,7 +101,7 @@ def _measure(recipe: Recipe, base: Execution) -> dict[str, Any]:
         best = fastest if fastest.step_s < WORTH * best.step_s else best
     return {
         "chosen": asdict(best.execution),
-        "images_per_step": min(count, recipe.batch_size),
+        "images_per_step": min(len(places), recipe.batch_size),
         "speedup": tried[0].step_s / best.step_s,
         "close": CLOSE,
         "candidates": [trial.record() for trial in tried],

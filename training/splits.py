@@ -1,4 +1,4 @@
-"""Which images of the train split are trained on, and which are held out. A pure function of the seed; torch-free."""
+"""Which images of the train split are trained on, held out, or looked at. Pure functions; torch-free."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def carve(
     held_out, left = shuffled[: protocol.held_out], shuffled[protocol.held_out :]
     used = left if fraction == 1 else draws.permutation(left)[: max(1, int(fraction * len(left)))]
     return np.sort(used), np.sort(held_out)
+
+
+def spread(count: int, most: int) -> Positions:
+    """At most `most` of the places 0 to `count` - 1, evenly from all over: the first may all be of one class."""
+    return np.linspace(0, count - 1, min(count, most)).astype(int)
 
 
 def _classes_evenly_first(shuffled: Positions, labels: Positions) -> Positions:

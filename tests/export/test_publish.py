@@ -8,18 +8,26 @@ import onnx
 import pytest
 import torch
 
+from export import half
 from export import publish as publishing
 from export.__main__ import chosen
 from export.parity import ParityError
 from export.publish import ExportRefusedError, publish
 from service.card import read_card, verify_files
 from service.runtimes import open_model
-from training.datasets import load_split
+from training.datasets import Split, load_split
 from training.execution import Execution
 from training.loop import Task, train
 from training.progress import Silent
+from training.protocol import Protocol
 from training.recipe import Recipe
 from training.runs import Run
+
+
+def in_the_order_of_the_classes(split: Split) -> Split:
+    """As a folder of class folders has them."""
+    order = np.argsort(split.labels, kind="stable")
+    return Split(split.images[order], split.labels[order], split.sha256)
 
 
 @pytest.fixture
@@ -63,6 +71,37 @@ def test_golden_vectors_end_in_black_and_white_and_are_not_from_the_test_split(r
     assert (images[-2].max(), images[-1].min()) == (0, 255)
     test = {image.tobytes() for image in load_split("fashion-mnist", "test").images}
     assert not test & {image.tobytes() for image in images}
+
+
+def test_a_file_is_compared_on_images_of_all_classes_where_they_lie_class_by_class(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorted_train = in_the_order_of_the_classes(load_split("fashion-mnist", "train"))
+    monkeypatch.setattr(publishing, "load_split", lambda *_: sorted_train)
+    label_of = {image.tobytes(): label for image, label in
+                zip(sorted_train.images, sorted_train.labels.tolist(), strict=True)}
+    asked: list[np.ndarray] = []
+    honest = publishing.check_parity
+    monkeypatch.setattr(publishing, "check_parity",
+                        lambda *given, images, **more: asked.append(images) or honest(*given, images=images, **more))
+
+    publish(run, tmp_path / "models", formats=("onnx",))
+
+    assert {label_of[image.tobytes()] for image in asked[0]} == set(range(10))
+
+
+def test_without_held_out_images_rounding_is_judged_on_all_classes_where_they_lie_class_by_class(
+    toy_data: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorted_train = in_the_order_of_the_classes(load_split("fashion-mnist", "train"))
+    monkeypatch.setattr(half, "load_split", lambda *_: sorted_train)
+    monkeypatch.setattr(half, "IMAGES", 50)
+    theirs = replace(recipe, report=Protocol(held_out=0, watches="test", tests_on="test"))
+
+    images, labels, where = half._held_out(Run(toy_data, theirs, 0, "report", {}))
+
+    assert (len(images), where) == (50, "training images")
+    assert np.bincount(labels).tolist() == [5] * 10
 
 
 def test_the_graph_carries_its_own_story(run: Run, tmp_path: Path) -> None:

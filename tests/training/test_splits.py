@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.protocol import Protocol, clean
-from training.splits import carve
+from training.splits import carve, spread
 
 LABELS = np.repeat(np.arange(10), 60)
 
@@ -53,6 +53,14 @@ def test_the_fraction_changes_what_is_trained_on_and_not_what_is_held_out() -> N
     assert (len(whole), len(part)) == (500, 250)
     assert set(part) < set(whole)
     assert held.tolist() == held_too.tolist()
+
+
+@given(count=st.integers(2, 10_000), most=st.integers(2, 600))
+def test_some_of_many_places_are_from_all_over_and_none_comes_twice(count: int, most: int) -> None:
+    places = spread(count, most)
+
+    assert (len(places), places[0], places[-1]) == (min(count, most), 0, count - 1)
+    assert 1 <= np.diff(places).min() >= np.diff(places).max() - 1
 
 
 def test_nothing_held_out_trains_on_everything() -> None:
