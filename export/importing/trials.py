@@ -14,6 +14,7 @@ from export.importing.reference import Run, answers
 from export.importing.signature import Signature
 from service.comparing import compare
 from training.datasets import Split
+from training.splits import spread
 
 SURE = 0.05
 MOST = 500  # images; a normalisation shows on fewer
@@ -21,7 +22,8 @@ MOST = 500  # images; a normalisation shows on fewer
 
 def choose(run: Run, signature: Signature, samples: Split, classes: int) -> Pixels:
     """The one candidate that is significantly better than every other. ImportRefusedError when there is none."""
-    images, labels = samples.images[:MOST], samples.labels[:MOST]
+    places = spread(len(samples.labels), MOST)  # a folder is read class by class
+    images, labels = samples.images[places], samples.labels[places]
     right: dict[tuple[str, bool], NDArray[np.bool_]] = {}
     for name, (mean, _) in PRESETS.items():
         if len(mean) not in (1, signature.channels):

@@ -11,6 +11,7 @@ import pytest
 from onnx import numpy_helper
 from PIL import Image
 
+from export.importing import trials
 from export.importing.asked import Asked, ImportRefusedError
 from export.importing.foreign import understand
 from export.importing.pixels import in_graph
@@ -61,6 +62,19 @@ def test_labelled_images_tell_scale_and_order_of_the_channels(asked: Asked, tmp_
     assert done.card.score is not None
     assert done.card.score.accuracy == 1
     assert done.card.training["imported"]["normalization"]["found"] == foreign.pixels.why
+
+
+def test_of_many_images_all_classes_are_tried_though_folders_are_read_one_after_the_other(
+    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "MOST", 150)
+    samples = labelled(tmp_path / "many", 400, 0)
+    assert len([*(samples / "bright").iterdir()]) > 150  # raw pixels call every image bright
+
+    foreign = understand(replace(asked, samples=samples))
+
+    assert (foreign.pixels.mean, foreign.pixels.std, foreign.pixels.bgr) == ((0.0,), (1.0,), False)
+    assert "unit is the best on 150 images" in foreign.pixels.why
 
 
 def test_too_few_images_to_tell_are_told_with_what_they_gave(asked: Asked, tmp_path: Path) -> None:
