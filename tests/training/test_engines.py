@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from training.engines.cluster import _code
 from training.engines.node import work
 from training.execution import choose
 from training.loop import Task, train
+from training.native import compiler
 from training.progress import Silent
 from training.recipe import Recipe
 from training.recipes import RECIPES
@@ -147,4 +150,32 @@ def test_the_code_for_the_nodes_is_this_package_and_nothing_else(tmp_path: Path)
     _code(tmp_path)
 
     assert {path.name for path in tmp_path.iterdir()} <= {"training", "COMMIT"}
-    assert {path.suffix for path in (tmp_path / "training").rglob("*") if path.is_file()} == {".py"}
+    assert {path.suffix for path in (tmp_path / "training").rglob("*") if path.is_file()} == {".py", ".c"}
+
+
+def test_the_nodes_get_every_file_that_their_code_reads(tmp_path: Path) -> None:
+    _code(tmp_path)
+    here = ROOT / "training"
+
+    said = {folder: {node.value for file in folder.glob("*.py") for node in ast.walk(ast.parse(file.read_text()))
+                     if isinstance(node, ast.Constant)} for folder in (here, *here.rglob("*/"))}
+    read = {file.relative_to(ROOT) for folder, names in said.items() for file in folder.iterdir()
+            if file.is_file() and file.name in names}
+    at_home = {"report", "results"}  # pages and tables are made where the runs lie
+
+    assert Path("training/dropout/dropout.c") in read
+    assert [file for file in read if file.parts[1] not in at_home and not (tmp_path / file).is_file()] == []
+
+
+@pytest.mark.skipif(compiler() is None, reason="machine code needs a C compiler")
+def test_the_code_for_the_nodes_compiles_there(tmp_path: Path) -> None:
+    _code(tmp_path)
+    ask = ("from training.dropout.native import library as one; from training.winograd.native import library as other; "
+           "assert one() and other()")
+
+    done = subprocess.run(
+        [sys.executable, "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": "", "WEIGHBRIDGE_CACHE": str(tmp_path / "cache")},
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -41,6 +41,7 @@ ATTEMPTS = 3       # a task that is lost so often without one epoch more is give
 TICK_S = 0.5
 CONNECT_S = 10.0
 IMPATIENT_S = 120.0  # a process of a node needs seconds to begin, and many on a busy machine
+CODE = (".py", ".c")  # what a node runs; what it compiles it needs the source of
 QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": "(?s)."}  # Ray's own words about a lost node are twenty lines; ours are one
 CURE = "`ray status` says which cluster is there, RAY_ADDRESS=HOST:6379 which one is meant"
 MISSING = ("--engine ray needs Ray, which is not installed here: `make ray` makes .venv-ray with it (the dependency "
@@ -279,12 +280,12 @@ def _check_address() -> None:
 def _code(folder: Path) -> Path:
     """A copy of this package for the nodes, and which commit it is of."""
     here = Path(__file__).parents[1]
-    shutil.copytree(here, folder / here.name, ignore=_but_python)
+    shutil.copytree(here, folder / here.name, ignore=_but_code)
     if (commit := provenance.commit()) is not None:
         (folder / provenance.COMMIT_FILE).write_text(commit)
     return folder
 
 
-def _but_python(folder: str, names: list[str]) -> list[str]:
+def _but_code(folder: str, names: list[str]) -> list[str]:
     return [name for name in names
-            if name == "__pycache__" or not (name.endswith(".py") or (Path(folder) / name).is_dir())]
+            if name == "__pycache__" or not (name.endswith(CODE) or (Path(folder) / name).is_dir())]
