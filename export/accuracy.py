@@ -9,8 +9,9 @@ from service.runtimes import Runtime
 from service.scoring import wilson
 from training.datasets import Split, load_split
 from training.own.store import public_name
+from training.passes import at_once
 
-BATCH = 250
+BATCH = 250  # images in one call, at most
 
 
 def measure_accuracy(runtime: Runtime, *, dataset: str, split: str) -> Score:
@@ -20,10 +21,10 @@ def measure_accuracy(runtime: Runtime, *, dataset: str, split: str) -> Score:
 
 def score_split(runtime: Runtime, data: Split, *, dataset: str, split: str) -> Score:
     """The same, on images that are here already."""
-    correct = 0
-    for start in range(0, len(data.images), BATCH):
-        answers = runtime(data.images[start : start + BATCH]).argmax(axis=1)
-        correct += int(np.count_nonzero(answers == data.labels[start : start + BATCH]))
+    correct, each = 0, at_once(BATCH, *data.images.shape[1:3])
+    for start in range(0, len(data.images), each):
+        answers = runtime(data.images[start : start + each]).argmax(axis=1)
+        correct += int(np.count_nonzero(answers == data.labels[start : start + each]))
     count = len(data.labels)
     low, high = wilson(correct, count)
     return Score(

@@ -27,13 +27,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from export.wrapped import Wrapped
 from training.datasets import load_split
+from training.passes import at_once
 from training.runs import Run
 from training.splits import carve_for, spread
 
 AGREEMENT = 0.995   # of the answers, at least, before and after rounding
 DROP = 0.001        # of the accuracy, at most
 IMAGES = 5000       # where a run held nothing out: this many it was trained on
-BATCH = 250
+BATCH = 250         # images in one pass, at most
 
 
 class RoundingError(ValueError):
@@ -145,7 +146,8 @@ def _held_out(run: Run) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
 
 
 def _answers(module: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    each = at_once(BATCH, *images.shape[1:3])
     with torch.no_grad():
-        parts = [module(torch.from_numpy(images[start : start + BATCH].copy())).argmax(dim=1).numpy()
-                 for start in range(0, len(images), BATCH)]
+        parts = [module(torch.from_numpy(images[start : start + each].copy())).argmax(dim=1).numpy()
+                 for start in range(0, len(images), each)]
     return np.concatenate(parts)

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 from service.comparing import compare
 from service.runtimes import Runtime
 from service.runtimes.turns import Ratio, ratio, take_turns
+from training.passes import at_once
 
 MOST_LOSS = 0.005  # of the accuracy, that the interval must rule out
 LEAST_GAIN = 0.97  # of float32's time, at most, for at least one batch size
 UNREST = 0.05      # by which the control may differ from itself
 ATTEMPTS = 3       # at a moment when it does not
 BATCHES = (2, 4, 8, 16, 32)
-ANSWER_BATCH = 250
+ANSWER_BATCH = 250  # images in one call, at most
 
 
 class QuantizeRefusedError(ValueError):
@@ -125,7 +126,8 @@ def _time(float32: Runtime, control: Runtime, int8: Runtime, images: NDArray[np.
 
 def answers(run: Runtime, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Predicted classes (n,)."""
-    parts = [run(images[start:start + ANSWER_BATCH]).argmax(axis=1) for start in range(0, len(images), ANSWER_BATCH)]
+    each = at_once(ANSWER_BATCH, *images.shape[1:3])
+    parts = [run(images[start:start + each]).argmax(axis=1) for start in range(0, len(images), each)]
     return np.concatenate(parts)
 
 

@@ -25,13 +25,14 @@ from training.execution import Execution
 from training.learner import Learner
 from training.material import Material
 from training.own.store import read_facts
+from training.passes import at_once
 from training.recipe import SPREAD, Recipe
 from training.result import assemble
 from training.runs import Run, open_run, run_folder
 from training.scoring import Score, score
 from training.teacher import Teacher
 
-SAMPLE = 5000  # training images that a network may look at before it begins: the first, or as many from all over
+SAMPLE = 5000  # training images, at most, that a network may look at before it begins: the first, or from all over
 SHOW_EVERY_S = 0.2  # asking for the running loss waits for the device, so it is asked for rarely
 
 
@@ -138,7 +139,7 @@ class _Session:
 
     def _sample(self) -> torch.Tensor:
         images = self.material.batches.images
-        places = torch.arange(min(SAMPLE, len(images)))
+        places = torch.arange(min(at_once(SAMPLE, *images.shape[2:]), len(images)))
         if self.task.recipe.shape.get("whitened") == SPREAD:  # images may lie in the order of their classes
             places = torch.linspace(0, len(images) - 1, len(places)).long()
         return to_input(images[places.to(images.device)], self.task.recipe.normalization)

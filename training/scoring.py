@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.batches import to_input
+from training.passes import at_once
 from training.recipe import Normalization
 
-IMAGES_PER_PASS = 1000
+IMAGES_PER_PASS = 1000  # at most
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def score(
     network.eval()
     total = torch.zeros((), dtype=torch.float64, device=labels.device)
     answers = []
-    for chunk, truth in zip(torch.split(images, IMAGES_PER_PASS), torch.split(labels, IMAGES_PER_PASS), strict=True):
+    each = at_once(IMAGES_PER_PASS, *images.shape[2:])
+    for chunk, truth in zip(torch.split(images, each), torch.split(labels, each), strict=True):
         with computing():
             logits = network(to_input(chunk, normalization))
         total += functional.cross_entropy(logits.float(), truth, reduction="sum").double()

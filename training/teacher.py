@@ -33,13 +33,14 @@ from training.batches import to_input, to_planes
 from training.datasets import facts_of, load_split
 from training.execution import Execution, answering
 from training.material import Material
+from training.passes import at_once
 from training.places import cache_folder
 from training.published import Published, Unfit, check_fit, find_published
 from training.recipe import Recipe
 from training.runs import Run, RunError, complete_runs, find_run
 from training.transfer import moved
 
-PER_PASS = 500  # images; the activations of wide networks are large
+PER_PASS = 500  # images, at most; the activations of wide networks are large
 Tell: TypeAlias = Callable[[int, int], None]  # images answered, and images there are
 
 
@@ -148,8 +149,9 @@ def _asked(source: Run | Published, student: Recipe, sha256: str, execution: Exe
         images = load_split(student.dataset, "train").images
         answer = _by_file(source, execution) if isinstance(source, Published) else _by_run(source, execution)
         found = []
-        for start in range(0, len(images), PER_PASS):
-            seen = images[start : start + PER_PASS]
+        each = at_once(PER_PASS, *images.shape[1:3])
+        for start in range(0, len(images), each):
+            seen = images[start : start + each]
             views = (seen, seen[:, :, ::-1]) if mirrored else (seen,)
             found.append(torch.stack([answer(np.ascontiguousarray(view)) for view in views]).mean(dim=0))
             tell(start + len(seen), len(images))

@@ -12,7 +12,9 @@ import pytest
 from export.__main__ import main as export
 from service.card import read_card
 from service.splits import Split
+from training import loop
 from training.__main__ import main
+from training.architectures.fastnet import FastNet
 from training.material import Material
 from training.own.adapt import misfit, on_own_data
 from training.own.network import called, pin
@@ -126,6 +128,23 @@ def test_a_stem_is_whitened_by_images_of_all_classes(shapes: Path) -> None:
     assert on_own_data(RECIPES["fm-fast-small"], facts).shape["whitened"] == "spread"
     assert RECIPES["fm-fast-small"].shape["whitened"] is True  # as it was published
     assert "whitened" not in on_own_data(RECIPES["fm-fast"], facts).shape
+
+
+def test_a_stem_is_whitened_by_fewer_images_where_they_are_large(
+    shapes: Path, short: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whitened = replace(short, architecture="fastnet", shape={"stem": 16, "widths": (16,), "whitened": True}, epochs=1)
+    monkeypatch.setitem(RECIPES, "toy", whitened)
+    monkeypatch.setattr(loop, "SAMPLE", 40)
+    seen: list[tuple[int, ...]] = []
+    whiten = FastNet.whiten
+    monkeypatch.setattr(FastNet, "whiten",
+                        lambda net, images: whiten(net, images) or seen.append(tuple(images.shape)))
+
+    for size in ("32x32", "64x64"):
+        assert main(["toy", "--data", str(shapes), "--size", size, *QUICK]) == 0
+
+    assert {(40, 1, 32, 32), (10, 1, 64, 64)} <= set(seen)
 
 
 def test_networks_that_do_not_take_the_size_are_left_out_with_the_reason(
