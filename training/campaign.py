@@ -98,7 +98,7 @@ class Campaign:
                     return
                 watcher.begin(task, execution, len(load_split(task.recipe.dataset, "train").labels), 0)
                 ask_ahead(task.recipe, execution, root=task.root, tell=partial(watcher.asking, task.recipe.teacher))
-            except (ValueError, MissingDataset, RunError):
+            except (ValueError, MissingDataset, RunError, RuntimeError):
                 continue
             finally:
                 watcher.withdraw()
@@ -141,6 +141,9 @@ class Campaign:
                 run = train(task, execution=execution, watcher=watcher, deadline=self._deadline, probe=record)
             except (ValueError, MissingDataset, RunError) as error:
                 self._tell(str(error))
+                continue
+            except RuntimeError as error:
+                self._tell(task.failure(error))
                 continue
             finally:
                 if isinstance(watcher, Live | Row):

@@ -55,6 +55,11 @@ class Task:
         """Where the run lies or will lie."""
         return run_folder(self.recipe, seed=self.seed, protocol=self.protocol, root=self.root)
 
+    def failure(self, error: RuntimeError) -> str:
+        """What torch could not do, for people: memory that is not there, a network that changed."""
+        kind, first = type(error).__name__, str(error).partition("\n")[0]
+        return f"{self.label}: {kind}: {first}; what was finished is saved, the same command goes on from there"
+
 
 class Watcher(Protocol):
     """Who is told how a run goes on. Rates are trained images per second."""

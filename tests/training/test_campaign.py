@@ -92,6 +92,28 @@ def test_when_time_is_up_a_process_has_got_one_epoch_further(toy_data: Path, rec
     assert events == ["begin", "epoch", "unfinished"]
 
 
+def test_what_torch_cannot_do_is_told_by_the_process_which_goes_on(
+    toy_data: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_memory(task: Task, **_: object) -> None:
+        raise RuntimeError(f"not enough memory for {task.recipe.name}\nand more")
+
+    monkeypatch.setattr("training.engines.local.train", without_memory)
+    here, there = BORN.Pipe()
+    process = threading.Thread(target=_serve, args=(there,))
+    process.start()
+
+    told = []
+    for name in ("one", "two"):
+        here.send((replace(recipe, name=name).to_dict(), 0, "clean", None, asdict(replace(HOW, threads=1))))
+        told.append(here.recv())
+    here.close()
+    process.join()
+
+    assert [event for event, _ in told] == ["failed", "failed"]
+    assert told[1][1][0].startswith("two seed 0 (clean): RuntimeError: not enough memory for two; what was finished")
+
+
 def test_a_process_whose_parent_is_gone_ends(toy_data: Path, recipe: Recipe) -> None:
     here, there = BORN.Pipe()
     process = threading.Thread(target=_serve, args=(there,))

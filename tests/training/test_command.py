@@ -8,10 +8,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
+from training import campaign
 from training.__main__ import main
 from training.catalogue import select
 from training.checkpoint import locked
@@ -21,6 +24,7 @@ from training.loop import Task, train
 from training.progress import Lines, Live, clock
 from training.recipe import Recipe
 from training.recipes import RECIPES, VARIANTS
+from training.runs import Run
 
 ROOT = Path(__file__).parents[2]
 Out = pytest.CaptureFixture[str]
@@ -172,6 +176,25 @@ def test_a_run_that_fails_is_told_and_does_not_stop_the_others(
         assert main(["toy-*", "--threads", "1", "--no-probe"]) == 2
 
     assert "another process is training this run" in capsys.readouterr().err
+    assert len(list((tmp_path / "runs" / "toy-two").glob("*/clean/seed-0/result.json"))) == 1
+
+
+def test_a_run_that_torch_cannot_finish_is_told_in_a_line_and_does_not_stop_the_others(
+    toy_data: Path, toy_recipes: dict[str, Recipe], capsys: Out, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short_of_memory(task: Task, **how: Any) -> Run | None:
+        if task.recipe.name == "toy-one":
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 GiB")
+        return train(task, **how)
+
+    monkeypatch.setattr(campaign, "train", short_of_memory)
+
+    assert main(["toy-*", "--threads", "1", "--no-probe"]) == 2
+
+    assert capsys.readouterr().err == (
+        "toy-one seed 0 (clean): OutOfMemoryError: CUDA out of memory.; what was finished is saved, the same command "
+        "goes on from there\n"
+    )
     assert len(list((tmp_path / "runs" / "toy-two").glob("*/clean/seed-0/result.json"))) == 1
 
 

@@ -158,6 +158,8 @@ def _serve(pipe: Connection) -> None:
                 run = train(task, execution=execution, watcher=_Wire(pipe), deadline=deadline, probe=record)
             except (ValueError, MissingDataset, RunError) as error:
                 pipe.send(("failed", (str(error),)))
+            except RuntimeError as error:
+                pipe.send(("failed", (task.failure(error),)))
             else:
                 pipe.send(("finished", (run.folder,)) if run else ("unfinished", ()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
