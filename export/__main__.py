@@ -23,6 +23,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from export.bundle import BUNDLE, bundle
 from export.finished import finished_run
@@ -42,17 +43,17 @@ console = Console(highlight=False, soft_wrap=True)
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == ["import"]:
-        return import_foreign(given[1:], console)
-    command = given[0] if given and given[0] in COMMANDS else None
-    options = parser(command).parse_args(given[1:] if command else given)
     try:
+        if given[:1] == ["import"]:
+            return import_foreign(given[1:], console)
+        command = given[0] if given and given[0] in COMMANDS else None
+        options = parser(command).parse_args(given[1:] if command else given)
         done: int = options.do(options)
     except KeyboardInterrupt:
-        console.print("interrupted; the last finished epoch is saved, the same command goes on from there")
+        console.print("interrupted; what is finished is kept, the same command goes on from there")
         return 130
     except (ValueError, MissingDataset, OSError) as error:
-        console.print(f"[red]{error}[/]")
+        console.print(str(error), style="red", markup=False)
         return 2
     return done
 
@@ -188,8 +189,8 @@ def _one(name: str, options: argparse.Namespace, publish_run: Callable[[Run], Pu
         run = _run(name, options)
         console.print(f"[bold]{name}[/] from {run.folder}")
         done = publish_run(run)
-    except (RunError, MissingDataset, ValueError, OSError) as error:
-        console.print(f"  [red]refused:[/] {error}{_meant(name)}")
+    except (RunError, MissingDataset, ValueError, OSError, RuntimeError) as error:  # the last: no such runtime
+        console.print(f"  [red]refused:[/] {escape(str(error))}{_meant(name)}")
         return False
     console.print(f"  {'already published' if done.existed else 'published'}: {done.folder}")
     return True

@@ -23,6 +23,7 @@ from export.golden import clouds, write_golden
 from export.half import round_weights, store_file_as_half
 from export.parity import check_parity
 from export.provenance import made_by, training_facts
+from export.reason import reason
 from export.staging import newest_version, publish_version
 from export.to_onnx import to_onnx
 from export.to_torch import to_exported, to_torchscript
@@ -99,7 +100,14 @@ def _build(
 ) -> ModelCard:
     recipe, data = run.recipe, facts_of(run.recipe.dataset)
     network = build_network(recipe)
-    network.load_state_dict(run.load_weights())
+    weights = run.load_weights()
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:  # a network of one's own, whose module imports others
+        raise ExportRefusedError(
+            f"{run.label}: its weights do not fit {recipe.architecture} as it is now ({_lines(error)}); restore the "
+            "files that were trained with, or train anew"
+        ) from error
     module = Wrapped(network, *recipe.normalization).eval()
     train = load_split(recipe.dataset, "train").images
     images = train[spread(len(train), PROBE_IMAGES)]
@@ -116,7 +124,15 @@ def _build(
     files, parities = [], []
     for format in formats:  # noqa: A001 - the card's own word for it
         path = folder / FILES[format]
-        _write(format, module, torch.from_numpy(images[:2].copy()), path, metadata(run, version, data.classes))
+        try:
+            _write(format, module, torch.from_numpy(images[:2].copy()), path, metadata(run, version, data.classes))
+        except (ValueError, OSError):
+            raise
+        except Exception as error:
+            raise ExportRefusedError(
+                f"{run.label}: {recipe.architecture} cannot be exported as {format}: {reason(error)}. Exporters follow "
+                "tensors, and no Python that decides by an image's values"
+            ) from error
         if half and format == "onnx":
             store_file_as_half(path)
         parity = check_parity(eager, path, format=format, runtime=RUNTIME_FOR[format], images=images)
@@ -183,6 +199,11 @@ def count_macs(module: torch.nn.Module, images: NDArray[np.uint8]) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.from_numpy(images.copy()))
     return int(counter.get_total_flops()) // (2 * len(images))
+
+
+def _lines(error: RuntimeError) -> str:
+    """The first things that do not fit, of which torch's heading tells none."""
+    return " ".join(line.strip() for line in str(error).splitlines()[1:3])
 
 
 def _write(format: Format, module: Wrapped, example: torch.Tensor, path: Path, inside: dict[str, str]) -> None:  # noqa: A002

@@ -38,7 +38,7 @@ def run(arguments: list[str], console: Console) -> int:
         for line in foreign.told:
             say(line)
         done = publish(foreign, asked, say)
-    except (ImportRefusedError, ParityError, ValueError) as error:
+    except (ImportRefusedError, ParityError, ValueError, RuntimeError) as error:  # the last: torch's, and no runtime
         console.print(f"  refused: {error}", style="red", markup=False)
         return 1
     say(f"{'already published' if done.existed else 'published'}: {done.folder}")

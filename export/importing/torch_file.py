@@ -28,6 +28,7 @@ from torch.jit._trace import TracerWarning
 
 from export.importing.asked import Asked, ImportRefusedError
 from export.importing.reference import Answers, Run
+from export.reason import reason
 from export.to_onnx import OPSET
 from export.wrapped import refuse_train_mode
 from training.own.network import called, pin
@@ -215,8 +216,7 @@ def _exported(
     try:
         model = export(network, example)
     except Exception as error:
-        raise ImportRefusedError(f"{kind} cannot be exported to ONNX: {str(error).strip().partition(chr(10))[0][:300]}"
-                                 ) from error
+        raise ImportRefusedError(f"{kind} cannot be exported to ONNX: {reason(error)}") from error
     return Exported(model, _runner(network), kind, known)
 
 

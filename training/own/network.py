@@ -36,17 +36,26 @@ def called(pinned: str) -> Callable[..., nn.Module]:
         function = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"--network {name}: {error}") from error
+    except Exception as error:  # whatever is in the file
+        raise ValueError(f"--network {name}: {module} cannot be imported: {_told(error)}") from error
 
     def build(image: tuple[int, int, int], classes: int, **shape: object) -> nn.Module:
         from torch import nn
 
-        network = function(image, classes, **shape)
+        how = f"it is called as {attribute}((channels, height, width), classes), here {attribute}({image}, {classes})"
+        try:
+            network = function(image, classes, **shape)
+        except Exception as error:  # whatever is in the function
+            raise ValueError(f"--network {name}: raised {_told(error)}; {how}") from error
         if not isinstance(network, nn.Module):
-            raise ValueError(f"--network {name}: returned {type(network).__name__}, and not a torch.nn.Module; it is "
-                             f"called as {attribute}((channels, height, width), classes)")
+            raise ValueError(f"--network {name}: returned {type(network).__name__}, and not a torch.nn.Module; {how}")
         return network
 
     return build
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _digest(module: str) -> str:

@@ -25,6 +25,18 @@ def build(image, classes):
                          nn.Linear(4, classes))
 def text(image, classes):
     return "no network"
+def narrow(image):
+    return build(image, 3)
+def broken(image, classes):
+    return {}[image]
+class Guarded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = build((1, 6, 6), 3)
+    def forward(self, x):
+        return self.layers(x / 2 if x.abs().max() > 1e4 else x)
+def guarded(image, classes):
+    return Guarded()
 """
 
 
@@ -41,6 +53,7 @@ def network() -> nn.Module:
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     (tmp_path / "foreign_net.py").write_text(SOURCE)
+    (tmp_path / "foreign_wrong.py").write_text("nothing")
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "classes.txt").write_text("a\nb\nc")
     return Asked(source="foreign_net:build", classes=tmp_path / "classes.txt", size=(6, 6), channels=1,
@@ -129,6 +142,9 @@ class Attacker:
         ({"weights": None}, "is an architecture; say --weights"),
         ({"source": "foreign_net:text"}, "returned str, and not a torch.nn.Module"),
         ({"source": "foreign_net:gone"}, "gone"),
+        ({"source": "foreign_net:narrow"}, r"raised TypeError: narrow\(\) takes 1 .*here narrow\(\(1, 6, 6\), 3\)"),
+        ({"source": "foreign_net:broken"}, r"raised KeyError: \(1, 6, 6\); it is called as broken\(\(channels"),
+        ({"source": "foreign_wrong:build"}, "foreign_wrong cannot be imported: NameError: name 'nothing' is not defi"),
         ({"source": "no_such_module_here:build"}, "Python finds no module"),
         ({"source": "torchvision:no_such_network"}, "torchvision: "),
         ({"size": (7, 1)}, r"does not take \(2, 1, 7, 1\) images"),
@@ -142,6 +158,15 @@ def test_what_does_not_make_a_network_is_refused(
 
     with pytest.raises(ImportRefusedError, match=message):
         understand(replace(asked, **options))
+
+
+def test_what_the_exporter_stumbled_over_is_told(asked: Asked) -> None:
+    space: dict = {}
+    exec(SOURCE, space)
+    torch.save(space["guarded"]((1, 6, 6), 3).state_dict(), asked.weights)
+
+    with pytest.raises(ImportRefusedError, match=r"cannot be exported to ONNX: .*data-dependent expression"):
+        understand(replace(asked, source="foreign_net:guarded"))
 
 
 def test_a_pickle_is_never_run(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:

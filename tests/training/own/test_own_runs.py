@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from export.__main__ import main as export
 from service.card import read_card
@@ -94,8 +96,6 @@ def test_own_data_leaves_the_results_of_the_reports_alone(shapes: Path, short: R
 
 
 def test_the_same_images_are_held_out_whatever_the_seed(shapes: Path, recipe: Recipe) -> None:
-    import torch
-
     own = on_own_data(recipe, facts := prepare(shapes))
     one, other = (Material.load(own, own.protocol("clean"), seed=seed, device=torch.device("cpu")) for seed in (0, 1))
 
@@ -106,8 +106,6 @@ def test_the_same_images_are_held_out_whatever_the_seed(shapes: Path, recipe: Re
 
 
 def test_rounding_is_judged_on_what_the_run_held_out(shapes: Path, short: Recipe) -> None:
-    import torch
-
     from export.half import _held_out
 
     assert main(["toy", "--data", str(shapes), "--seed", "3", *QUICK]) == 0
@@ -189,6 +187,44 @@ def build(image, classes):
     (tmp_path / "own_net.py").write_text(source + "# changed\n")
     with pytest.raises(ValueError, match="has changed since"):
         called(pinned)
+
+
+GUARDED = """
+from own_parts import Layer
+from torch import nn
+class Guarded(nn.Module):
+    def __init__(self, numbers, classes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), Layer(numbers, classes))
+    def forward(self, x):
+        return self.layers(x / 2 if x.abs().max() > 1e4 else x)
+def build(image, classes):
+    return Guarded(image[0] * image[1] * image[2], classes)
+"""
+PARTS = "from torch import nn\nclass Layer(nn.Linear):\n    {}"
+
+
+def test_networks_that_no_exporter_follows_or_that_have_changed_are_refused_and_the_next_is_exported(
+    shapes: Path, short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    (tmp_path / "own_guarded.py").write_text(GUARDED)
+    (tmp_path / "own_parts.py").write_text(PARTS.format("pass"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["toy", "--data", str(shapes), "--network", "own_guarded:build", *QUICK]) == 0
+    assert main(["toy", "--data", str(shapes), *QUICK]) == 0
+    names = ["bright-columns-build", "bright-columns-toy", "--format", "onnx", "--to", str(tmp_path / "models")]
+
+    assert export(names) == 1
+    unfollowed = capsys.readouterr().out
+    monkeypatch.setattr("own_parts.Layer.__init__",
+                        lambda layer, *sizes: torch.nn.Linear.__init__(layer, *sizes, bias=False))
+    assert export(names) == 1
+    changed = capsys.readouterr().out
+
+    assert re.search(r"refused: .*own_guarded:build@\w+ cannot be exported as onnx: .*data-dependent", unfollowed)
+    assert "published: " in unfollowed
+    assert "weights do not fit own_guarded:build@" in changed
+    assert "layers.1.bias" in changed
 
 
 def test_a_recipe_may_be_a_file(shapes: Path, short: Recipe, tmp_path: Path, capsys: Out) -> None:
