@@ -24,25 +24,36 @@ def compiler() -> str | None:
 
 
 def compiled(source: Path, name: str, *flags: str) -> ctypes.CDLL:
-    """The functions of `source`, kept as `name`. RuntimeError without a compiler, or with what it said."""
+    """The functions of `source`, kept as `name`; compiled for this process alone where nothing can be kept, or run.
+
+    RuntimeError without a compiler, or with what it said; OSError where not even that can be run.
+    """
     command = compiler()
     if command is None:
         raise RuntimeError(f"{source.name} is compiled where it runs, and there is no cc, gcc or clang")
     command_line = [command, *FLAGS, *flags]
     made_of = "\n".join([*command_line, platform.machine(), *sorted(cpu_flags())]).encode() + source.read_bytes()
-    path = cache_folder() / "native" / f"{name}-{hashlib.sha256(made_of).hexdigest()[:16]}.so"
-    with taking_turns(path):
-        if not path.exists():
-            _compile(command_line, source, path)
-    return ctypes.CDLL(str(path))
+    file = f"{name}-{hashlib.sha256(made_of).hexdigest()[:16]}.so"
+    try:
+        return ctypes.CDLL(str(_kept(command_line, source, file)))
+    except OSError:  # a cache folder that is another user's, that is full, or of whose files none may be run
+        with tempfile.TemporaryDirectory() as folder:
+            return ctypes.CDLL(str(_compile(command_line, source, Path(folder) / file)))
 
 
-def _compile(command_line: list[str], source: Path, path: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / path.name
-        done = subprocess.run(  # noqa: S603 - the compiler of this machine, on a file of this package
-            [*command_line, str(source), "-o", str(made)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"{command_line[0]} does not compile {source.name}: {done.stderr.strip()[-500:]}")
-        write_atomically(path, made.read_bytes())
+def _kept(command_line: list[str], source: Path, file: str) -> Path:
+    path = cache_folder() / "native" / file
+    if not path.exists():  # a lock wants a folder that can be written, and what is there needs none
+        with taking_turns(path), tempfile.TemporaryDirectory() as folder:
+            if not path.exists():
+                write_atomically(path, _compile(command_line, source, Path(folder) / file).read_bytes())
+    return path
+
+
+def _compile(command_line: list[str], source: Path, made: Path) -> Path:
+    done = subprocess.run(  # noqa: S603 - the compiler of this machine, on a file of this package
+        [*command_line, str(source), "-o", str(made)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command_line[0]} does not compile {source.name}: {done.stderr.strip()[-500:]}")
+    return made

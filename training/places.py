@@ -12,8 +12,13 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """`$WEIGHBRIDGE_CACHE`, or ~/.cache/weighbridge."""
-    return Path(os.environ.get("WEIGHBRIDGE_CACHE") or Path.home() / ".cache" / "weighbridge")
+    """`$WEIGHBRIDGE_CACHE`, or ~/.cache/weighbridge. OSError where there is neither."""
+    if said := os.environ.get("WEIGHBRIDGE_CACHE"):
+        return Path(said)
+    try:
+        return Path.home() / ".cache" / "weighbridge"
+    except RuntimeError as error:  # a user without a home, as in containers
+        raise FileNotFoundError(f"{error} What is kept between runs needs one: say WEIGHBRIDGE_CACHE") from error
 
 
 def runs_folder() -> Path:

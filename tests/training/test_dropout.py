@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from training import native
 from training.architectures import build_network
 from training.dropout import ByteDropout, rectify_and_drop
 from training.dropout import native as machine_code
@@ -120,6 +123,68 @@ def test_machine_code_gives_the_bits_of_torchs_operations(
     for mine, torchs in zip(by_machine_code, answers(), strict=True):
         assert torch.equal(mine, torchs)
     assert by_machine_code[0].stride() == x.stride()
+
+
+NOWHERE = {
+    "a folder that cannot be made": lambda patch, cache: patch.setenv("WEIGHBRIDGE_CACHE", str(cache / "file" / "x")),
+    "no home": lambda patch, cache: (patch.delenv("WEIGHBRIDGE_CACHE"), patch.setattr(Path, "home", homeless)),
+    "a disk of which nothing is run": lambda patch, cache: patch.setattr(
+        ctypes, "CDLL", lambda path: load(path) if not path.startswith(str(cache)) else refuse(path)),
+}
+load = ctypes.CDLL
+
+
+def homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def refuse(path: str) -> ctypes.CDLL:
+    raise OSError(f"{path}: failed to map segment from shared object")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, but for a file."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "file").touch()
+    monkeypatch.setenv("WEIGHBRIDGE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.mark.skipif(compiler() is None, reason="machine code needs a C compiler")
+@pytest.mark.parametrize("place", NOWHERE)
+def test_where_no_machine_code_can_be_kept_it_is_made_for_this_process(
+    cache: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    NOWHERE[place](monkeypatch, cache)
+
+    found = machine_code.library.__wrapped__()
+
+    assert found is not None
+    bytes_ = torch.tensor([0, 1, 2, 3], dtype=torch.uint8)
+    machine_code.keep(found, bytes_, 2, 0.0)
+    assert bytes_.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.skipif(compiler() is None, reason="machine code needs a C compiler")
+def test_machine_code_that_is_kept_already_is_used_where_nothing_can_be_written(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine_code.library.__wrapped__() is not None
+
+    def nothing(*_: object) -> None:
+        raise PermissionError("read-only file system")
+
+    for write in ("taking_turns", "write_atomically", "_compile"):
+        monkeypatch.setattr(native, write, nothing)
+
+    assert machine_code.library.__wrapped__() is not None
+
+
+def test_where_no_machine_code_can_be_run_torchs_operations_drop(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+
+    assert machine_code.library.__wrapped__() is None
 
 
 def test_outside_of_the_context_a_relu_and_dropout_are_torchs() -> None:

@@ -17,10 +17,10 @@ PIECE = 1 << 15  # values that one thread handles at a time
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The functions of `dropout.c`; None where it cannot be compiled, and torch's operations give the same."""
+    """The functions of `dropout.c`; None where it cannot be compiled or run: torch's operations give the same."""
     try:
         found = compiled(SOURCE, "dropout", f"-DPIECE={PIECE}")
-    except RuntimeError:
+    except (RuntimeError, OSError):
         return None
     pointer, number, byte, scale = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint8, ctypes.c_float
     for name, arguments in {
