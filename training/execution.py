@@ -19,9 +19,9 @@ from training.cpu import cpu_flags, usable_cores
 from training.dropout import ByteDropout
 from training.graphed import OPTIMIZERS as GRAPHABLE
 from training.memory import keep_freed_memory
-from training.native import compiler
 from training.recipe import Recipe
 from training.winograd import Winograd
+from training.winograd.native import available
 
 # Networks whose time goes into convolutions or large products. Small MLPs gain nothing from bf16: measured slower.
 HEAVY = ("mixer", "cnn", "gated-cnn", "fastnet")
@@ -111,7 +111,7 @@ def answering(recipe: Recipe, *, device: str, threads: int) -> Execution:
     """For a network that only answers, which nobody probes: the rules of thumb, and Winograd where it can be had."""
     usual = choose(recipe, device=device, threads=threads)
     wide = usual.device == "cpu" and usual.precision == "fp32" and recipe.architecture in CONVOLUTIONAL
-    return replace(usual, graphed=False, winograd=wide and compiler() is not None)
+    return replace(usual, graphed=False, winograd=wide and available())
 
 
 def can_be_graphed(recipe: Recipe) -> bool:

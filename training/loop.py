@@ -31,6 +31,7 @@ from training.result import assemble
 from training.runs import Run, open_run, run_folder
 from training.scoring import Score, score
 from training.teacher import Teacher
+from training.winograd import native as transforms
 
 SAMPLE = 5000  # training images, at most, that a network may look at before it begins: the first, or from all over
 SHOW_EVERY_S = 0.2  # asking for the running loss waits for the device, so it is asked for rarely
@@ -99,11 +100,25 @@ def train(
         state = checkpoint.load_state(task.folder)
         if state and state["execution"]["device"] == execution.device:
             execution = Execution(**state["execution"])  # the same bits need the same kernels
+            _refuse_lost_kernels(task, execution)
         session = _Session(task, execution, state, probe)
         if not session.run(watcher, deadline):
             return None
         session.finish()
     return open_run(task.folder)
+
+
+def _refuse_lost_kernels(task: Task, execution: Execution) -> None:
+    """ValueError where a run cannot go on as it began."""
+    if not execution.winograd:
+        return
+    try:
+        transforms.library()
+    except (RuntimeError, OSError) as error:
+        raise ValueError(
+            f"{task.folder}: begun with Winograd's convolutions, and now {error}; install a C compiler with headers "
+            "and OpenMP (Debian: apt install gcc libc6-dev), or delete the folder to start again without"
+        ) from error
 
 
 class _Session:

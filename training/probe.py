@@ -37,6 +37,7 @@ from training.places import cache_folder
 from training.recipe import Recipe
 from training.splits import spread
 from training.winograd import has_wide_convolutions
+from training.winograd.native import available
 
 BUDGET_S = 2.5      # for all candidates together; each takes at least STEPS steps, however long they are
 STEPS = 3           # compared with fp32; the first of them warms up and is not timed
@@ -68,7 +69,9 @@ def probe(recipe: Recipe, base: Execution) -> Probe:
     path = cache_folder() / "probes" / f"{recipe.name}-{recipe.fingerprint}-{key}.json"
     try:
         record = json.loads(path.read_bytes())
-        return Probe(Execution(**record["chosen"]), record)
+        chosen = Execution(**record["chosen"])
+        if not chosen.winograd or available():  # the compiler may be gone since
+            return Probe(chosen, record)
     except (OSError, ValueError, TypeError, KeyError):  # absent, damaged or of another release: ask again
         pass
     record = _measure(recipe, base)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from torch.nn import functional
 
 from training import native
 from training import probe as probing
-from training.execution import Execution, described
+from training.execution import Execution, answering, choose, described
 from training.learner import Learner
 from training.loop import Task, train
 from training.probe import probe
 from training.progress import Silent
 from training.recipe import Recipe
+from training.recipes import RECIPES
 from training.winograd import Winograd, convolve, gains, has_wide_convolutions
+from training.winograd import native as transforms
 from training.winograd.native import library
 
 CLOSE = 5e-5  # of the largest value
@@ -203,6 +206,50 @@ def test_without_a_compiler_or_with_a_broken_one_it_says_so(
     with pytest.raises(RuntimeError, match=r"does not compile transforms\.c: no such instruction"):
         make()
     assert not list(tmp_path.glob("native/*.so"))
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on there is a compiler that compiles nothing."""
+
+    def broken() -> None:
+        raise RuntimeError("cc does not compile transforms.c: omp.h is not there")
+
+    return lambda: monkeypatch.setattr(transforms, "library", broken)
+
+
+def test_who_only_answers_does_without_where_the_compiler_is_of_no_use(lost: Callable[[], None]) -> None:
+    def quick() -> bool:
+        return answering(RECIPES["fm002-cnn"], device="cpu", threads=1).winograd
+
+    usual = choose(RECIPES["fm002-cnn"], device="cpu").precision
+    assert quick() is (usual == "fp32")
+    lost()
+    assert not quick()
+
+
+def test_a_run_that_began_so_says_what_it_needs_to_go_on_where_the_compiler_is_gone(
+    toy_data: Path, recipe: Recipe, execution: Execution, lost: Callable[[], None]
+) -> None:
+    train(Task(recipe), execution=replace(execution, winograd=True), watcher=Silent(), deadline=-math.inf)
+    lost()
+
+    with pytest.raises(ValueError, match=r"begun with Winograd's .*omp\.h is not there; install a C compiler"):
+        train(Task(recipe), execution=execution, watcher=Silent())
+
+
+def test_what_was_probed_with_a_compiler_is_probed_again_without(
+    toy_data: Path, recipe: Recipe, execution: Execution, lost: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = {"chosen": asdict(replace(execution, winograd=True)), "candidates": []}
+    monkeypatch.setattr(probing, "_measure", lambda *_: quick)
+    assert probe(recipe, execution).execution.winograd
+    monkeypatch.setattr(probing, "_measure", lambda *_: {**quick, "chosen": asdict(execution)})
+    assert probe(recipe, execution).execution.winograd
+
+    lost()
+
+    assert not probe(recipe, execution).execution.winograd
 
 
 def test_one_thread_and_two_give_the_same_answer() -> None:

@@ -65,7 +65,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`conv2d(x, weight, bias, padding=1)` for x (N, I, H, W) and weight (O, I, 3, 3), fp32 on the CPU, with I and O
     multiples of LANES. The answer (N, O, H, W) is channels last, whatever x is.
 
-    RuntimeError where there is no C compiler.
+    RuntimeError or OSError as `native.library` has it.
     """
     bias = weight.new_zeros(len(weight)) if bias is None else bias
     answer: Tensor = _Convolution.apply(x.permute(0, 2, 3, 1).contiguous(), weight, bias)  # type: ignore[no-untyped-call]

@@ -20,7 +20,8 @@ class Shape(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The functions of `transforms.c`. RuntimeError without a compiler, or with what it said."""
+    """The functions of `transforms.c`. RuntimeError without a compiler, or with what it said; OSError where what it
+    made cannot be run."""
     found = compiled(SOURCE, "winograd", f"-DLANES={LANES}")
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     for size in (2, 4):
@@ -28,3 +29,12 @@ def library() -> ctypes.CDLL:
             function = getattr(found, f"{name}_{size}")
             function.argtypes, function.restype = [*[pointer] * pointers, number, number, Shape], None
     return found
+
+
+def available() -> bool:
+    """Whether there is such a library, tried: a compiler may lack OpenMP, or its headers."""
+    try:
+        library()
+    except (RuntimeError, OSError):
+        return False
+    return True
