@@ -16,7 +16,7 @@ from export.importing.labelled import read_labelled
 from export.importing.onnx_file import read_onnx
 from export.importing.pixels import Pixels
 from export.importing.reference import Answers, Run, answers, opened
-from export.importing.scores import Scores, check_shape, tell_scores
+from export.importing.scores import Scores, check_shape, ends_in_sigmoid, tell_scores
 from export.importing.signature import Signature, read_classes, read_signature
 from export.importing.torch_file import SUFFIXES, Exported, from_library, from_torchscript
 from export.importing.trials import choose, with_said_order
@@ -75,7 +75,8 @@ def understand(asked: Asked) -> Foreign:
     pixels, samples = _pixels(model, run, signature, asked, classes, exported)
     images = clouds(LOOKED_AT, signature.spec.shape)
     images[0], images[1] = 0, 255
-    scores = tell_scores(answers(run, images, signature, pixels), asked.scores, _type(model, signature))
+    scores = tell_scores(answers(run, images, signature, pixels), asked.scores, _type(model, signature),
+                         sigmoid=ends_in_sigmoid(model, signature.output))
     assert scores.width == width
     told = (*signature.why, f"{len(classes)} classes: {from_where}", f"pixels {described(pixels)}: {pixels.why}",
             f"{scores.kind}: {scores.why}")
@@ -105,7 +106,8 @@ def _pixels(
     if asked.samples is not None:
         with_said_order(asked)
         samples = read_labelled("--samples", asked.samples, signature.spec, classes)
-        return choose(run, signature, samples, len(classes)), samples
+        return choose(run, signature, samples, len(classes), said=asked.scores,
+                      sigmoid=ends_in_sigmoid(model, signature.output)), samples
     raise ImportRefusedError(
         "the graph does not say how its pixels were normalised, and a wrong guess would cost accuracy unseen. Say "
         f"--normalize ({', '.join(normalisation.PRESETS)}), or --mean and --std; or give a few labelled images that "

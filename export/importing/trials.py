@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from export.importing.asked import Asked, ImportRefusedError
 from export.importing.pixels import PRESETS, Pixels, preset
 from export.importing.reference import Run, answers
+from export.importing.scores import kind_of_one
 from export.importing.signature import Signature
 from service.comparing import compare
 from training.datasets import Split
@@ -20,17 +21,24 @@ SURE = 0.05
 MOST = 500  # images; a normalisation shows on fewer
 
 
-def choose(run: Run, signature: Signature, samples: Split, classes: int) -> Pixels:
-    """The one candidate that is significantly better than every other. ImportRefusedError when there is none."""
+def choose(
+    run: Run, signature: Signature, samples: Split, classes: int, *, said: str | None = None, sigmoid: bool = False
+) -> Pixels:
+    """The one candidate that is significantly better than every other. ImportRefusedError when there is none.
+
+    `said` and `sigmoid` tell what one score for two classes is, as in `scores`.
+    """
     places = spread(len(samples.labels), MOST)  # a folder is read class by class
     images, labels = samples.images[places], samples.labels[places]
-    right: dict[tuple[str, bool], NDArray[np.bool_]] = {}
+    raw: dict[tuple[str, bool], NDArray[np.floating]] = {}
     for name, (mean, _) in PRESETS.items():
         if len(mean) not in (1, signature.channels):
             continue
         for bgr in (False, True) if signature.channels == 3 else (False,):
             pixels = preset(name, signature.channels, bgr=bgr, why="")
-            right[name, bgr] = _predicted(answers(run, images, signature, pixels)) == labels
+            raw[name, bgr] = answers(run, images, signature, pixels)
+    threshold = _threshold(np.concatenate([*raw.values()]), said, sigmoid=sigmoid)
+    right = {candidate: _predicted(found, threshold) == labels for candidate, found in raw.items()}
     best = max(right, key=lambda candidate: int(right[candidate].sum()))
     equal = [candidate for candidate, hits in right.items() if candidate != best and not _worse(hits, right[best])]
     shown = ", ".join(f"{_named(candidate)} {hits.mean():.1%}" for candidate, hits in
@@ -51,11 +59,15 @@ def with_said_order(asked: Asked) -> None:
         raise ImportRefusedError("--bgr goes with --normalize; with --samples the order of the channels is tried too")
 
 
-def _predicted(raw: NDArray[np.floating]) -> NDArray[np.int64]:
+def _threshold(raw: NDArray[np.floating], said: str | None, *, sigmoid: bool) -> float:
+    """Above it, a single score means the second class; one for all normalisations, whatever they make of the scores."""
+    return 0.5 if raw.shape[1] == 1 and kind_of_one(raw, said, sigmoid=sigmoid) == "probabilities" else 0.0
+
+
+def _predicted(raw: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
     if raw.shape[1] > 1:
         best: NDArray[np.int64] = raw.argmax(axis=1)
         return best
-    threshold = 0.5 if raw.min() >= 0 and raw.max() <= 1 else 0.0
     return (raw[:, 0] > threshold).astype(np.int64)
 
 

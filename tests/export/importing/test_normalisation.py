@@ -77,6 +77,21 @@ def test_of_many_images_all_classes_are_tried_though_folders_are_read_one_after_
     assert "unit is the best on 150 images" in foreign.pixels.why
 
 
+def test_one_score_is_judged_by_one_threshold_whatever_a_normalisation_makes_of_it(
+    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "MOST", 1000)
+    made = onnx.parser.parse_model(HEAD + "(float[N,3,4,4] x) => (float[N,1] y) { f = Flatten(x) y = MatMul(f, w) }")
+    weights = np.zeros((48, 1), np.float32)
+    weights[:16], weights[16:32] = 2 / 48, 1 / 48  # of pixels in -1..1 a logit; of those in 0..1 what is never below 0
+    made.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    onnx.save(made, asked.source)
+
+    foreign = understand(replace(asked, samples=labelled(tmp_path / "many", 1000, 0)))
+
+    assert (foreign.pixels.mean, foreign.pixels.std, foreign.scores.kind) == ((0.5,), (0.5,), "logits")
+
+
 def test_too_few_images_to_tell_are_told_with_what_they_gave(asked: Asked, tmp_path: Path) -> None:
     samples = labelled(tmp_path / "few", 6, 0)
 

@@ -146,6 +146,37 @@ def test_one_score_is_the_probability_of_the_second_of_two_classes(asked: Asked)
     assert np.abs(found - np.stack([1 - second, second], axis=1)).max() < 1e-6
 
 
+ONE = HEAD + "(float[N,3,4,5] x) => (float[N,1] y) {{ f = Flatten(x) g = MatMul(f, w) {} }}"
+SHAPED = "s = Sigmoid(g) c = Cast<to = 1>(s) k = Constant<value = int64[2] {-1, 1}>() r = Reshape(c, k) y = Identity(r)"
+
+
+@pytest.mark.parametrize(("ending", "said", "kind"), [
+    (SHAPED, None, "probabilities"), ("y = Identity(g)", "probabilities", "probabilities"),
+    ("y = Identity(g)", "logits", "logits"), ("y = Identity(g)", None, None), ("y = HardSigmoid(g)", None, None),
+])
+def test_one_score_within_0_and_1_is_a_probability_behind_a_sigmoid_and_else_asked_for(
+    asked: Asked, ending: str, said: str | None, kind: str | None
+) -> None:
+    weights = np.full((60, 1), 1 / 60, np.float32)  # the mean of the pixels: on every image within 0 and 1
+    made = onnx.parser.parse_model(ONE.format(ending))
+    made.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    onnx.save(made, asked.source)
+    asked.classes.write_text("no\nyes\n")
+    asked = replace(asked, scores=said)
+    if kind is None:
+        with pytest.raises(ImportRefusedError, match=r"one score runs from .* say --scores probabilities, or --scores"):
+            understand(asked)
+        return
+
+    done = publish(understand(asked), asked)
+
+    mean = clouds(3, SHAPE).mean(axis=(1, 2, 3)) / 255
+    second = mean if ending.endswith("(g)") and kind == "probabilities" else 1 / (1 + np.exp(-mean))
+    found = open_model("onnxruntime", done.folder / "model.onnx")(clouds(3, SHAPE))
+    assert done.card.training["imported"]["scores"] == kind
+    assert np.abs(found - np.stack([1 - second, second], axis=1)).max() < 1e-6
+
+
 def test_weights_beside_the_file_are_taken_in(asked: Asked) -> None:
     onnx.save_model(model(ANY), asked.source, save_as_external_data=True, location="odd.bin", size_threshold=0)
 
