@@ -79,14 +79,20 @@ class FastNet(nn.Module):
         self.whitened = whitened
 
     def whiten(self, images: Tensor) -> None:
-        """Set a whitened stem from training images (N, C, H, W) as the network will see them."""
+        """Set a whitened stem from training images (N, C, H, W) as the network will see them.
+
+        ValueError where the images are smaller than the squares, or a square has too few numbers for so many filters.
+        """
         first = self.features[0]
         assert isinstance(first, nn.Conv2d)
-        count, side = len(first.weight) // 2, first.kernel_size[0]
-        patches = functional.unfold(images, side, stride=side).transpose(1, 2).flatten(0, 1).double()
-        size = patches.shape[1]
+        count, side, channels = len(first.weight) // 2, first.kernel_size[0], images.shape[1]
+        size = channels * side * side
+        if side > min(images.shape[2:]):
+            raise ValueError(f"its whitened stem looks at squares of {side}x{side} pixels, which no side may be below")
         if count > size:
-            raise ValueError(f"a whitened stem has two filters per number of a patch, so {2 * size} at most")
+            raise ValueError(f"its stem of {2 * count} filters is whitened, and {side}x{side} pixels of {channels} "
+                             f"channel{'s' * (channels > 1)} allow two per number, {2 * size}")
+        patches = functional.unfold(images, side, stride=side).transpose(1, 2).flatten(0, 1).double()
         values, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
         kept = (directions / (values + LEAST_VARIANCE).sqrt()).T.flip(0)[:count]
         with torch.no_grad():

@@ -56,15 +56,21 @@ def _spread(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def misfit(recipe: Recipe, facts: Facts) -> str | None:
-    """Why the recipe's network does not take images of this size, tried on two of them; None when it does."""
+    """Why the recipe's network does not take images of this size, tried on two of them; None when it does.
+
+    Tried is what training does first as well: to whiten the stem, where it is whitened.
+    """
     import torch
 
     from training.architectures import build_network
 
     try:
         network: nn.Module = build_network(recipe).train()
+        images = torch.zeros(2, facts.channels, facts.height, facts.width)
+        if getattr(network, "whitened", False):
+            network.whiten(images)  # type: ignore[operator]
         with torch.no_grad():
-            logits = network(torch.zeros(2, facts.channels, facts.height, facts.width))
+            logits = network(images)
     except Exception as error:  # noqa: BLE001 - whatever a network says to a size that it was not made for
         kind = "" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: "
         return f"{kind}{error}".partition("\n")[0]

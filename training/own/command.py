@@ -56,7 +56,6 @@ def adapted(recipes: list[Recipe], options: argparse.Namespace, console: Console
     console.print(_told(facts), highlight=False, markup=False)
     if options.teacher:
         console.print(_taught_by(options.teacher, facts), highlight=False, markup=False)
-    every = list({recipe.architecture: recipe for recipe in RECIPES.values()}.values())
     found, unfit = [], []
     for recipe in recipes:
         own = on_own_data(recipe, facts, network=options.network, name=options.name, teacher=options.teacher)
@@ -69,11 +68,19 @@ def adapted(recipes: list[Recipe], options: argparse.Namespace, console: Console
     if not found and options.network:
         raise ValueError("\n".join(unfit))
     if not found:
-        fitting = [other.architecture for other in every if misfit(on_own_data(other, facts), facts) is None]
-        raise ValueError("\n".join([*unfit, f"what does: {', '.join(fitting) or 'nothing'}; or say another --size"]))
+        raise ValueError("\n".join([*unfit, f"what does: {_fitting(facts) or 'nothing'}; or say another --size"]))
     for line in unfit:
         console.print(line, highlight=False, markup=False)
     return found
+
+
+def _fitting(facts: Facts) -> str:
+    """The architectures that take such images, each with the first recipe whose network does."""
+    found: dict[str, str] = {}
+    for recipe in RECIPES.values():
+        if recipe.architecture not in found and misfit(on_own_data(recipe, facts), facts) is None:
+            found[recipe.architecture] = recipe.name
+    return ", ".join(f"{architecture} ({name})" for architecture, name in found.items())
 
 
 def refuse_without_data(options: argparse.Namespace) -> None:

@@ -157,6 +157,28 @@ def test_networks_that_do_not_take_the_size_are_left_out_with_the_reason(
     assert "cf003 is left out" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "size", "reason"), [
+    ("cf-fast-base", (12, 12), "its stem of 32 filters is whitened, and 3x3 pixels of 1 channel allow two per n"),
+    ("cf-fast-large", (12, 12), "its stem of 48 filters"),
+    ("fm-fast-lean", (5, 9), "its whitened stem looks at squares of 6x6 pixels, which no side may be below"),
+])
+def test_images_that_a_stem_cannot_be_whitened_by_are_a_misfit_too(
+    shapes: Path, name: str, size: tuple[int, int], reason: str
+) -> None:
+    facts = prepare(shapes, size=size)
+
+    assert (misfit(on_own_data(RECIPES[name], facts), facts) or "").startswith(reason)
+    assert misfit(on_own_data(RECIPES["fm-fast-nano"], facts), facts) is None
+
+
+def test_who_takes_such_images_is_named_with_a_recipe(shapes: Path, capsys: Out) -> None:
+    assert main(["cf-fast-base-distilled", "--data", str(shapes), *QUICK]) == 2
+
+    err = capsys.readouterr().err
+    assert "cf-fast-base-distilled is left out: fastnet does not take such images: its stem of 32 filters" in err
+    assert re.search(r"what does: mlp \(fm000-linear\), .*fastnet \(fm-fast\)", err)
+
+
 def test_every_architecture_takes_images_of_32_pixels_or_says_why_not(shapes: Path) -> None:
     facts = prepare(shapes, size=(32, 32))
 
