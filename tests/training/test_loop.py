@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,21 @@ def test_a_run_begun_on_other_data_is_refused(
 
     with pytest.raises(ValueError, match="begun on other data"):
         train(Task(recipe), execution=execution, watcher=Silent())
+
+
+def test_a_run_that_watches_another_copy_of_the_test_split_is_refused_and_with_the_same_goes_on(
+    toy_data: Path, recipe: Recipe, execution: Execution, write_fashion: Callable[..., Path]
+) -> None:
+    theirs = replace(recipe, report=Protocol(held_out=0, watches="test", tests_on="test"))
+    task = Task(theirs, protocol="report")
+    train(task, execution=execution, watcher=Silent(), deadline=-math.inf)
+    write_fashion(toy_data / "fashion-mnist", test=90)
+
+    with pytest.raises(ValueError, match="begun on other data \\(test split"):
+        train(task, execution=execution, watcher=Silent())
+    write_fashion(toy_data / "fashion-mnist")
+
+    assert [line["watched"]["count"] for line in finished(task, execution).history] == [100] * 4
 
 
 def test_two_processes_do_not_train_one_run(toy_data: Path, recipe: Recipe, execution: Execution) -> None:
