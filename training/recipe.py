@@ -31,6 +31,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*@[0-9a-f]{8}")  # the digest is of the module's source
 SPREAD = "spread"  # as `whitened` in a shape: the stem is made from images all over, and not from the first ones
+LONGEST_NAME = 64  # characters, as in cards and addresses
 PROSE = ("description", "floor", "reported")  # not part of the fingerprint
 
 
@@ -87,8 +88,11 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("shape", "schedule_options", "augment", "optimizer_options", "distillation"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", self.name):
-            raise ValueError(f"recipe {self.name!r}: a name is lower-case letters, digits, '.', '_' and '-'")
+        if len(self.name) > LONGEST_NAME:
+            raise ValueError(f"recipe {self.name!r}: {len(self.name)} characters, a name has {LONGEST_NAME} at most")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
+            raise ValueError(f"recipe {self.name!r}: a name is lower-case letters, digits, '.', '_' and '-'; the first "
+                             "is a letter or digit")
         for what in ("dataset", "architecture", "init", "optimizer", "schedule"):
             self._require(what, getattr(self, what))
         for augmentation in self.augment:

@@ -6,6 +6,7 @@ import pytest
 
 from export.__main__ import COMMANDS, main
 from service.runtimes import RuntimeUnavailable
+from training.own.command import COMMANDS as TAKEN
 from training.recipes import EVERY_RECIPE
 
 
@@ -58,3 +59,7 @@ def test_a_model_that_cannot_be_exported_does_not_keep_the_next_from_it(
 
 def test_no_recipe_is_named_like_a_command() -> None:
     assert not {*COMMANDS, "import"} & set(EVERY_RECIPE)
+
+
+def test_nothing_of_ones_own_may_be_named_like_a_command() -> None:
+    assert {*COMMANDS, "import"} < set(TAKEN)

@@ -26,16 +26,15 @@ def on_own_data(
     """`recipe` with the data set, the normalisation and the validation images of `facts`.
 
     `network` is `module:function` and takes the place of the recipe's architecture. `teacher` is learned from as well
-    as labels, as our small networks do it. `name` is what run and model are called, by default `<data set>-<recipe>`,
-    or `<data set>-<function>`, with `-from-<teacher>` behind. ValueError for one that cannot be a name.
+    as labels, as our small networks do it. `name` is what run and model are called, else `default_name`. ValueError
+    for one that cannot be a name.
     """
-    plain = f"{facts.name}-{network.split(':')[-1].lower().replace('_', '-') if network else recipe.name}"
     description = f"{network or recipe.description.partition('; learns from')[0]}, on {facts.name}"
     if teacher:
-        plain, description = f"{plain}-from-{teacher}", f"{description}; learns from {teacher}"
+        description = f"{description}; learns from {teacher}"
     return replace(
         recipe,
-        name=name or plain,
+        name=name or default_name(recipe, facts, network=network, teacher=teacher),
         description=f"{description}, trained as {recipe.name}" if network else description,
         dataset=facts.dataset,
         architecture=pin(network) if network else recipe.architecture,
@@ -48,6 +47,12 @@ def on_own_data(
         distillation=(recipe if recipe.teacher else FASHION_SMALL).distillation if teacher else {},
         floor=0.0,
     )
+
+
+def default_name(recipe: Recipe, facts: Facts, *, network: str | None = None, teacher: str | None = None) -> str:
+    """`<data set>-<recipe>`, or `<data set>-<function>`, with `-from-<teacher>` behind; it may be too long."""
+    plain = f"{facts.name}-{network.split(':')[-1].lower().replace('_', '-') if network else recipe.name}"
+    return f"{plain}-from-{teacher}" if teacher else plain
 
 
 def _spread(shape: Mapping[str, Any]) -> dict[str, Any]:

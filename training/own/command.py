@@ -10,14 +10,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.own.adapt import misfit, on_own_data
+from training.own.adapt import default_name, misfit, on_own_data
 from training.own.prepare import Size, prepare
 from training.own.store import Facts
 from training.places import model_roots
 from training.published import Unfit
-from training.recipe import Recipe
-from training.recipes import RECIPES
+from training.recipe import LONGEST_NAME, Recipe
+from training.recipes import EVERY_RECIPE, RECIPES
 from training.runs import RunError
+
+# Of training and of export: who is called so cannot be asked for.
+COMMANDS = ("all", "results", "probe", "report", "zoo", "bundle", "quantize", "import")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,34 +54,53 @@ def adapted(recipes: list[Recipe], options: argparse.Namespace, console: Console
     """`recipes` on the data that `options.data` names; says what was found there. ValueError as `prepare` has it."""
     if options.name and len(recipes) > 1:
         raise ValueError(f"--name {options.name}: there are {len(recipes)} recipes; name one, or leave --name out")
-    name, separator, path = options.data.rpartition("=")
-    facts = _prepared(Path(path).expanduser(), name if separator else None, options.size, console)
+    if options.name and (problem := _misnomer(options.name)) is not None:
+        raise ValueError(f"--name {options.name}: {problem}; say another")
+    called, separator, path = options.data.rpartition("=")
+    facts = _prepared(Path(path).expanduser(), called if separator else None, options.size, console)
     console.print(_told(facts), highlight=False, markup=False)
     if options.teacher:
         console.print(_taught_by(options.teacher, facts), highlight=False, markup=False)
-    found, unfit = [], []
+    found, misnamed, unfit = [], [], []
     for recipe in recipes:
-        own = on_own_data(recipe, facts, network=options.network, name=options.name, teacher=options.teacher)
+        name = options.name or default_name(recipe, facts, network=options.network, teacher=options.teacher)
+        if (problem := _misnomer(name)) is not None:
+            misnamed.append(f"{recipe.name} is left out: it would be called {name}, and {problem}; say --name NAME, or "
+                            "give the data another: --data NAME=PATH")
+            continue
+        own = on_own_data(recipe, facts, network=options.network, name=name, teacher=options.teacher)
         if (problem := misfit(own, facts)) is None:
             found.append(own)
         elif options.network:
             unfit.append(f"--network {options.network} gives no network for these images: {problem}")
         else:
             unfit.append(f"{recipe.name} is left out: {recipe.architecture} does not take such images: {problem}")
-    if not found and options.network:
-        raise ValueError("\n".join(unfit))
+    left_out = [*misnamed, *unfit]
+    if not found and (options.network or not unfit):
+        raise ValueError("\n".join(left_out))
     if not found:
-        raise ValueError("\n".join([*unfit, f"what does: {_fitting(facts) or 'nothing'}; or say another --size"]))
-    for line in unfit:
+        raise ValueError("\n".join([*left_out, f"what does: {_fitting(facts) or 'nothing'}; or say another --size"]))
+    for line in left_out:
         console.print(line, highlight=False, markup=False)
     return found
+
+
+def _misnomer(name: str) -> str | None:
+    """Why nothing of one's own may be called so, as far as the recipe would not say it; None where it may."""
+    if name in EVERY_RECIPE:
+        return "a recipe here is called so: its runs would be taken for that one's"
+    if name in COMMANDS:
+        return "a command is called so: python -m export would take it for that"
+    if len(name) > LONGEST_NAME:
+        return f"that is {len(name)} characters, where a name has {LONGEST_NAME} at most"
+    return None
 
 
 def _fitting(facts: Facts) -> str:
     """The architectures that take such images, each with the first recipe whose network does."""
     found: dict[str, str] = {}
     for recipe in RECIPES.values():
-        if recipe.architecture not in found and misfit(on_own_data(recipe, facts), facts) is None:
+        if recipe.architecture not in found and misfit(on_own_data(recipe, facts, name=recipe.name), facts) is None:
             found[recipe.architecture] = recipe.name
     return ", ".join(f"{architecture} ({name})" for architecture, name in found.items())
 

@@ -260,9 +260,32 @@ def test_a_recipe_may_be_a_file(shapes: Path, short: Recipe, tmp_path: Path, cap
     assert len(list((tmp_path / "runs").glob("lines-mine/*/clean/seed-0/result.json"))) == 1
 
 
+def test_a_recipe_whose_name_would_be_too_long_is_left_out_and_the_others_are_trained(
+    shapes: Path, short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    other = "t" + 40 * "o" + "y"
+    monkeypatch.setitem(RECIPES, other, replace(short, name=other, epochs=1))
+    data = f"columns-of-which-one-is-bright={shapes}"
+
+    assert main([other, "--data", data, *QUICK]) == 2
+    err = capsys.readouterr().err
+    assert main([other, "toy", "--data", data, "--max-minutes", "0", *QUICK]) in (0, 3)
+
+    for told in (err, capsys.readouterr().out):
+        assert f"{other} is left out: it would be called columns-of-which-one-is-bright-{other}, and that is 73" in told
+        assert "where a name has 64 at most; say --name NAME, or give the data another: --data NAME=PATH" in told
+    assert "what does" not in err
+    assert [path.name for path in (tmp_path / "runs").glob("*-toy")] == ["columns-of-which-one-is-bright-toy"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["fm-fast", "--data", "{}", "--name", "fm-fast"], "--name fm-fast: a recipe here is called so"),
+        (["fm-fast", "--data", "{}", "--name", "fm002-next-vit"], "--name fm002-next-vit: a recipe here is called so"),
+        (["fm-fast", "--data", "{}", "--name", "zoo"], "--name zoo: a command is called so"),
+        (["fm-fast", "--data", "{}", "--name", "x" * 65], "that is 65 characters, where a name has 64 at most"),
+        (["fm-fast", "--data", "{}", "--name", "Mine"], "recipe 'Mine': a name is lower-case letters, digits"),
         (["fm-fast", "--size", "12x12"], "--size goes with --data"),
         (["fm-fast", "--network", "a:b"], "--network goes with --data"),
         (["fm-fast", "--teacher", "mine"], "--teacher goes with --data"),
