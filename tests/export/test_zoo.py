@@ -62,10 +62,9 @@ def test_the_zoo_trains_exports_and_says_how_to_serve(toys: dict[str, Recipe], t
 
 
 def test_a_run_under_the_report_s_protocol_will_do_where_there_is_no_clean_one(
-    toys: dict[str, Recipe], execution: Execution, monkeypatch: pytest.MonkeyPatch
+    toys: dict[str, Recipe], execution: Execution
 ) -> None:
-    toy = replace(toys["toy"], report=toys["toy"].protocol("clean"))
-    monkeypatch.setitem(RECIPES, "toy", toy)
+    toy = RECIPES["toy"] = replace(toys["toy"], report=toys["toy"].protocol("clean"))  # until the tables are restored
     train(Task(toy, protocol="report"), execution=execution, watcher=Silent())
 
     (item,) = plan(["toy"])
