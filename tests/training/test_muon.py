@@ -108,5 +108,5 @@ def test_a_whitened_stem_that_is_too_wide_says_how_wide_it_may_be(execution: Exe
     base = RECIPES["fm-fast"]
     recipe = replace(base, shape={**base.shape, "stem": 32, "whitened": True})
 
-    with pytest.raises(ValueError, match="so 18 at most"):
+    with pytest.raises(ValueError, match="allow two per number, 18"):
         Learner(recipe, execution, seed=0, steps=2, sample=lambda: torch.randn(8, 1, 28, 28))
