@@ -16,6 +16,7 @@ MOST_PARTS = 32  # chunks or segments that are looked at
 PLAIN_CHUNKS = frozenset(
     (b"IDAT", b"IEND", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"sBIT", b"bKGD", b"tIME", b"tEXt")
 )
+PNG_HEADER = b"\0\0\0\rIHDR"  # of 13 bytes: Pillow reads on behind a longer one, whose tail may look like chunks
 PLAIN_SEGMENTS = frozenset((0xE0, 0xDB, 0xC4, 0xDD, 0xFE))  # JFIF, tables, restart interval, comment
 BASELINE = (0xC0, 0xC1)  # frames of a JPEG that are not sent in many passes
 SCAN = b"\xff\xda"       # cannot occur among a JPEG's compressed pixels
@@ -39,7 +40,7 @@ def _pixels(data: bytes | bytearray) -> int | None:
 
 
 def _png(data: bytes | bytearray) -> int | None:
-    if data[12:16] != b"IHDR":
+    if data[8:16] != PNG_HEADER:
         return None
     width, height = struct.unpack_from(">II", data, 16)
     place = 33

@@ -38,6 +38,15 @@ def of_size(width: int, height: int) -> bytes:
     return JPEG[:place] + struct.pack(">HH", height, width) + JPEG[place + 4 :]
 
 
+def of_two_headers() -> bytes:
+    """A PNG of 25 million pixels whose first header says one, and ends with what looks like the end of the file."""
+    first, second = (struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0) for side in (1, 5000))
+    first += bytes(4) + struct.pack(">I4s", 0, b"IEND")
+    pixels = zlib.compress(bytes((1 + 5000 // 8) * 5000), 9)
+    return PNG[:8] + b"".join(
+        chunk(*each) for each in ((b"IHDR", first), (b"IHDR", second), (b"IDAT", pixels), (b"IEND", b"")))
+
+
 @pytest.mark.parametrize("file", [
     PNG, JPEG, BMP, encoded(rgb(32, 32)), encoded(rgb(32, 32), "JPEG"), encoded(grey(28, 28), "JPEG", comment=b"x"),
     with_chunk(b"tEXt", b"Software\0a program"), encoded(grey(28, 28).astype(np.uint16)),
@@ -53,6 +62,7 @@ def test_what_most_clients_send_is_quick(file: bytes) -> None:
     with_chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(1_000_000), 9)),
     with_chunk(b"tEXt", b"k\0v", 8),                                                    # the header is not the first
     with_chunk(b"IHDR", struct.pack(">IIBBBBB", 5000, 5000, 8, 0, 0, 0, 0)),            # nor the only one
+    of_two_headers(),                                                                   # nor of 13 bytes
     PNG[:33] + chunk(b"tEXt", b"k\0v") * 100 + PNG[33:],
     encoded(grey(5000, 4000)), of_size(5000, 5000), encoded(grey(28, 28), "JPEG", progressive=True),
     JPEG[:-2] + JPEG[JPEG.index(b"\xff\xda") :], encoded(grey(28, 28), "WEBP"), encoded(grey(3000, 3000), "BMP"),
