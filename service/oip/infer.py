@@ -39,6 +39,8 @@ from service.settings import Settings
 from service.state import state_of
 from service.visit import visit_of
 
+WRITTEN_S, TOLD_S, ECHOED_S = 250e-9, 2.5e-6, 5e-9  # a number as JSON, one with its label, a character of the id
+
 
 async def infer(request: Request) -> Response:
     """Answer one inference request."""
@@ -68,16 +70,16 @@ async def infer(request: Request) -> Response:
     visit.images = len(images)
     answered = await classify(state, plan, images, visit, deadline_ns=deadline_ns, receive=request.receive)
 
-    content, more = write_answer(
-        InferAnswer(
-            model_name=plan.route or plan.opened.card.name,
-            model_version=None if plan.route else str(plan.opened.card.version),
-            id=ask.id,
-            outputs=[],
-        ),
-        [_tensor(output, answered, plan) for output in outputs],
+    empty = InferAnswer(
+        model_name=plan.route or plan.opened.card.name,
+        model_version=None if plan.route else str(plan.opened.card.version),
+        id=ask.id,
+        outputs=[],
     )
-    watch.mark("encode")
+    content, more = await state.dispatch.call(
+        lambda _: write_answer(empty, [_tensor(output, answered, plan) for output in outputs]),
+        _answer_s(ask, outputs, answered), "encode", watch, deadline_ns=deadline_ns, receive=request.receive,
+    )
     return Response(content, headers=more)
 
 
@@ -92,6 +94,9 @@ def check_outputs(ask: InferAsk, plan: Plan) -> list[Wanted]:
     names = output_names(plan)
     if ask.outputs is None:
         return [Wanted(name, ask.binary) for name in names]
+    if len(ask.outputs) > len({output.name for output in ask.outputs}):  # a few bytes each would ask for megabytes
+        raise Problem("contradiction", "an output is asked for more than once", field="outputs",
+                      cure="name each output once")
     for output in ask.outputs:
         if output.name not in names:
             raise Problem("bad-value", f"there is no output {shorten(output.name)}", field="outputs",
@@ -130,6 +135,18 @@ def _decode_s(ask: InferAsk) -> float:
     if ask.tensor.name == IMAGE:
         return 1e-6
     return effort.expected_s(ask.raw[4:]) if ask.count == 1 else effort.LONG_S
+
+
+def _answer_s(ask: InferAsk, outputs: list[Wanted], answered: Answered) -> float:
+    """How long it takes to write the answer, at most."""
+    found = answered.probabilities
+    expected_s = len(ask.id or "") * ECHOED_S
+    for output in outputs:
+        if output.classes is not None:
+            expected_s += found.size * WRITTEN_S + len(found) * min(output.classes, found.shape[1]) * TOLD_S
+        elif not output.binary:
+            expected_s += found.size * WRITTEN_S
+    return expected_s
 
 
 def _tensor(

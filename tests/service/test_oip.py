@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -19,6 +20,7 @@ from process import Process
 from toy import CLASSES, probabilities
 from tritonclient.utils import InferenceServerException
 
+from service.oip.tensors import write_answer
 from service.problems import Problem
 from service.settings import Settings
 
@@ -169,6 +171,7 @@ def test_changing_what_is_served_is_refused_unless_the_operator_allows_it(
     (lambda c: c.infer("toy", files(encoded(grey()), b"no image")), "415", "encoded.1"),
     (lambda c: c.infer("toy", files(bomb())), "413", "the limit is 1000000"),
     (lambda c: c.infer("toy", pixels(), outputs=[triton.InferRequestedOutput("x")]), "422", "no output 'x'"),
+    (lambda c: c.infer("toy", pixels(), outputs=outputs() + outputs(class_count=1)), "422", "name each output once"),
     (lambda c: c.infer("toy", pixels(), parameters={"runtime": "abacus"}), "404", "there is no runtime 'abacus'"),
     (lambda c: c.infer("toy", pixels(), parameters={"mood": 1}), "422", "'mood' is not read here"),
     (lambda c: c.infer("toy", pixels(), sequence_id=1), "422", "'sequence_id' is not read here"),
@@ -281,6 +284,29 @@ def test_a_timeout_can_only_shorten_what_the_server_allows(
     anyio.run(ask)
 
     assert heard == [seconds]
+
+
+@pytest.mark.parametrize(("inline_ms", "thread"), [(0.0, "decode"), (1000.0, "MainThread")])
+def test_a_large_answer_is_written_where_it_holds_up_nobody(
+    models: Path, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, inline_ms: float, thread: str
+) -> None:
+    heard: list[str] = []
+
+    def write(*arguments: Any) -> Any:
+        heard.append(threading.current_thread().name)
+        return write_answer(*arguments)
+
+    async def ask() -> httpx.Response:
+        async with client_of(Settings(models=(models,), inline_ms=inline_ms)) as client:
+            return await client.post("/v2/models/toy/infer", json={
+                "inputs": [GOOD], "outputs": [{"name": "probabilities", "parameters": {"classification": 2}}]})
+
+    monkeypatch.setattr("service.oip.infer.write_answer", write)
+    answer = anyio.run(ask)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["outputs"][0]["shape"] == [1, 2]
+    assert heard[0].startswith(thread)
 
 
 def test_a_body_of_the_repository_is_short(http: httpx.Client) -> None:
