@@ -2,6 +2,7 @@
 
 Each body has its own limit; many clients that send and never finish would still fill the memory. What is beyond the
 limit of all is refused, to be sent again later. Short bodies are not counted, and get through whatever large ones do.
+What a compressed one unpacks to is a body of its own (oip/packed.py).
 """
 
 from __future__ import annotations

@@ -64,12 +64,13 @@ ROUTES = (
 def build(settings: Settings) -> Starlette:
     """The application. Nothing but the API keys is read from disk before its lifespan starts."""
     counters = Metrics()
+    bodies = Bodies(settings.bodies_bytes, counters.bodies)
     after = afterwards(settings, counters.log_dropped.inc)
     keyring = None if settings.api_keys is None else Keyring(settings.api_keys)  # a wrong file must stop the start
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        state = app.state.worker = State.of(settings, counters)
+        state = app.state.worker = State.of(settings, counters, bodies)
         loading = asyncio.create_task(asyncio.to_thread(state.load))  # /livez and /readyz answer meanwhile
         if settings.workers > 1:
             # Workers share one socket, and uvicorn accepts from it only after this: a worker that is still loading
@@ -95,7 +96,7 @@ def build(settings: Settings) -> Starlette:
             Middleware(Observed, metrics=counters, after=after),
             Middleware(Enveloped, metrics=counters),
             Middleware(Guarded, settings=settings, keyring=keyring, pages=OPEN),
-            Middleware(Limited, settings=settings, bodies=Bodies(settings.bodies_bytes, counters.bodies)),
+            Middleware(Limited, settings=settings, bodies=bodies),
             Middleware(Short, route=PREDICT),
         ],
         exception_handlers={HTTPException: unrouted},

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from service.allowance import Allowance
 from service.answer import Face
+from service.bodies import Bodies
 from service.dispatch import Dispatch
 from service.images import rehearse
 from service.jobs.desk import Desk
@@ -35,6 +36,7 @@ class State:
     shelf: Shelf
     dispatch: Dispatch
     metrics: Metrics
+    bodies: Bodies
     evaluations: ThreadPoolExecutor
     book: RouteBook
     keeper: Keeper
@@ -48,13 +50,13 @@ class State:
     evaluation_s: float = 1.0  # what the last one took, for Retry-After
 
     @classmethod
-    def of(cls, settings: Settings, metrics: Metrics) -> Self:
+    def of(cls, settings: Settings, metrics: Metrics, bodies: Bodies) -> Self:
         """Nothing is loaded yet; `load` does that."""
         pool = ThreadPoolExecutor(settings.max_evaluations, thread_name_prefix="evaluation")
         shelf, book = Shelf(settings), RouteBook(settings)
         dispatch = Dispatch(settings)
         dispatch.hearer = lambda opened: metrics.batches.labels(opened.card.id, opened.run.name).observe
-        state = cls(settings, shelf, dispatch, metrics, pool, book, Keeper(settings, shelf, book),
+        state = cls(settings, shelf, dispatch, metrics, bodies, pool, book, Keeper(settings, shelf, book),
                     Shadows(shelf, metrics), Desk(settings))
         state.keeper.changed = state.let_go
         return state

@@ -6,7 +6,9 @@ There is no answer per image in this protocol, so one image that cannot be used 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from service.card import InputSpec
 from service.fields import shorten
 from service.ingress import LIST_S, LISTED_BYTE_S, check_count
 from service.oip.messages import InferAnswer
+from service.oip.packed import Packed
 from service.oip.tensors import (
     ENCODED,
     IMAGE,
@@ -26,7 +29,6 @@ from service.oip.tensors import (
     PROBABILITIES,
     InferAsk,
     Wanted,
-    inflate,
     read_files,
     read_infer,
     read_pixels,
@@ -44,20 +46,18 @@ WRITTEN_S, TOLD_S, ECHOED_S = 250e-9, 2.5e-6, 5e-9  # a number as JSON, one with
 
 async def infer(request: Request) -> Response:
     """Answer one inference request."""
+    packed = Packed(state_of(request).bodies)
+    try:
+        return await _answer(request, packed)
+    finally:
+        packed.let_go()
+
+
+async def _answer(request: Request, packed: Packed) -> Response:
     state, visit = state_of(request), visit_of(request)
     settings, watch = state.settings, visit.watch
     wanted = wanted_model(request)
-
-    body = await request.body()
-    watch.mark("read")
-    headers = request.headers
-    ask = await state.dispatch.call(
-        lambda _: read_infer(
-            inflate(body, headers.get("content-encoding"), settings.max_body_bytes), headers.get(LENGTH_HEADER),
-            state.allowance(),
-        ),
-        effort.LONG_S if "content-encoding" in headers else len(body) * PARSE_S_PER_BYTE, "parse", watch,
-    )
+    ask = await _read(request, packed)
     plan = await plan_for(state, wanted, ask.runtime, visit)
     outputs = check_outputs(ask, plan)
     check_count(ask.count, settings.max_images)
@@ -68,19 +68,41 @@ async def infer(request: Request) -> Response:
         deadline_ns=deadline_ns, receive=request.receive,
     )
     visit.images = len(images)
+    name = ask.id
+    del ask  # with the files, or the lists, that the images were made of: these may have to wait
     answered = await classify(state, plan, images, visit, deadline_ns=deadline_ns, receive=request.receive)
 
     empty = InferAnswer(
         model_name=plan.route or plan.opened.card.name,
         model_version=None if plan.route else str(plan.opened.card.version),
-        id=ask.id,
+        id=name,
         outputs=[],
     )
     content, more = await state.dispatch.call(
         lambda _: write_answer(empty, [_tensor(output, answered, plan) for output in outputs]),
-        _answer_s(ask, outputs, answered), "encode", watch, deadline_ns=deadline_ns, receive=request.receive,
+        _answer_s(name, outputs, answered), "encode", watch, deadline_ns=deadline_ns, receive=request.receive,
     )
     return Response(content, headers=more)
+
+
+async def _read(request: Request, packed: Packed) -> InferAsk:
+    """The body, unpacked where it was packed and taken apart. Nothing else of it is kept."""
+    state, watch = state_of(request), visit_of(request).watch
+    settings, headers = state.settings, request.headers
+    body = await request.body()
+    watch.mark("read")
+    pieces, size = [body], len(body)
+    if (encoding := headers.get("content-encoding", "identity")) != "identity":
+        call = partial(
+            state.dispatch.call, expected_s=effort.LONG_S, stage="parse", watch=watch, receive=request.receive,
+            deadline_ns=time.perf_counter_ns() + int(settings.timeout_s * 1e9),
+        )
+        pieces = await packed.unpack(body, encoding, settings.max_body_bytes, call)
+        size = packed.size
+    return await state.dispatch.call(
+        lambda _: read_infer(b"".join(pieces), headers.get(LENGTH_HEADER), state.allowance()),
+        size * PARSE_S_PER_BYTE, "parse", watch,
+    )
 
 
 def wanted_model(request: Request) -> str:
@@ -137,10 +159,10 @@ def _decode_s(ask: InferAsk) -> float:
     return effort.expected_s(ask.raw[4:]) if ask.count == 1 else effort.LONG_S
 
 
-def _answer_s(ask: InferAsk, outputs: list[Wanted], answered: Answered) -> float:
+def _answer_s(name: str | None, outputs: list[Wanted], answered: Answered) -> float:
     """How long it takes to write the answer, at most."""
     found = answered.probabilities
-    expected_s = len(ask.id or "") * ECHOED_S
+    expected_s = len(name or "") * ECHOED_S
     for output in outputs:
         if output.classes is not None:
             expected_s += found.size * WRITTEN_S + len(found) * min(output.classes, found.shape[1]) * TOLD_S

@@ -7,7 +7,6 @@ Knows no model and runs nothing.
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -57,26 +56,6 @@ class InferAsk:
     def count(self) -> int:
         """Images, as the shape says."""
         return self.tensor.shape[0] if self.tensor.shape else 0
-
-
-def inflate(body: bytes, encoding: str | None, limit: int) -> bytes:
-    """The body as it was before `Content-Encoding`; never more than `limit` bytes, whatever it claims to be."""
-    if encoding is None or encoding == "identity":
-        return body
-    if encoding not in ("gzip", "deflate"):
-        raise Problem("unsupported-media-type", f"the body is encoded as {shorten(encoding)}", field="Content-Encoding",
-                      cure="use gzip or deflate, or send it as it is")
-    reader = zlib.decompressobj(47)  # zlib or gzip, told by the first bytes
-    try:
-        plain = reader.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise Problem("bad-request", f"the body is not {encoding}: {error}", field="Content-Encoding") from None
-    if len(plain) > limit:
-        raise Problem("body-too-large", f"the body has more than {limit} bytes when unpacked", limit=limit,
-                      cure="send fewer images")
-    if not reader.eof:
-        raise Problem("bad-request", f"the {encoding} body ends before its end", field="Content-Encoding")
-    return plain
 
 
 def read_infer(body: bytes, header_length: str | None, allowance: Allowance) -> InferAsk:

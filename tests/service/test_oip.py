@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import gc
 import gzip
 import json
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -20,12 +23,18 @@ from process import Process
 from toy import CLASSES, probabilities
 from tritonclient.utils import InferenceServerException
 
-from service.oip.tensors import write_answer
+from service.bodies import Bodies
+from service.gone import NEVER
+from service.metrics import Metrics
+from service.oip.packed import PIECE, Packed
+from service.oip.tensors import InferAsk, write_answer
 from service.problems import Problem
+from service.routing import classify
 from service.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncClient]]
 
+RANDOM = np.random.default_rng(5).bytes(3 * PIECE + 7)
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 4, 4, 1), dtype=np.uint8)
 
 
@@ -307,6 +316,79 @@ def test_a_large_answer_is_written_where_it_holds_up_nobody(
     assert answer.status_code == 200, answer.text
     assert answer.json()["outputs"][0]["shape"] == [1, 2]
     assert heard[0].startswith(thread)
+
+
+@pytest.mark.parametrize("name", ["image", "encoded"])
+def test_what_a_packed_body_unpacks_to_is_held_until_the_answer_and_its_files_no_longer_than_they_are_needed(
+    models: Path, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = {"name": "encoded", "shape": [1], "datatype": "BYTES", "data": [base64.b64encode(encoded(grey())).decode()]}
+    body = json.dumps({"inputs": [GOOD if name == "image" else file]}).encode() + b" " * 200_000
+    seen: list[int] = []
+
+    async def ask() -> tuple[httpx.Response, int]:
+        async with client_of(Settings(models=(models,), default_model="toy")) as client:
+            bodies = client.app.state.worker.bodies  # type: ignore[attr-defined]
+
+            async def looking(*arguments: Any, **more: Any) -> Any:
+                gc.collect()
+                seen.extend([bodies.held, sum(type(each) is InferAsk for each in gc.get_objects())])
+                return await classify(*arguments, **more)
+
+            monkeypatch.setattr("service.oip.infer.classify", looking)
+            answer = await client.post(
+                "/v2/models/toy/infer", content=gzip.compress(body), headers={"Content-Encoding": "gzip"})
+            return answer, bodies.held
+
+    answer, held = anyio.run(ask)
+
+    assert answer.status_code == 200, answer.text
+    assert (seen, held) == ([len(body), 0], 0)
+
+
+def test_a_packed_body_for_which_the_others_leave_no_room_is_unpacked_no_further(
+    models: Path, client_of: ClientOf
+) -> None:
+    limit = 8 * PIECE
+    content = gzip.compress(bytes(limit))
+
+    async def ask() -> tuple[httpx.Response, int]:
+        settings = Settings(models=(models,), max_body_bytes=limit, max_bodies_bytes=limit)
+        async with client_of(settings) as client:
+            bodies = client.app.state.worker.bodies  # type: ignore[attr-defined]
+            bodies.take(0, limit - 2 * PIECE)  # others
+            answer = await client.post(
+                "/v2/models/toy/infer", content=content, headers={"Content-Encoding": "gzip"})
+            return answer, bodies.held
+
+    answer, held = anyio.run(ask)
+
+    assert (answer.status_code, answer.headers["x-weighbridge-problem"]) == (503, "overloaded")
+    assert f"{limit} bytes of other requests" in answer.json()["error"]  # two pieces of its own among them
+    assert held == limit - 2 * PIECE
+
+
+@pytest.mark.parametrize("packed", [
+    gzip.compress(RANDOM), gzip.compress(RANDOM, 0), zlib.compress(bytes(3 * PIECE), 9), gzip.compress(b""),
+    gzip.compress(RANDOM)[:-1], gzip.compress(bytes(3 * PIECE))[:-30], b"",
+], ids=["random", "stored", "of one value", "nothing", "cut off", "cut off in a long run", "empty"])
+def test_pieces_are_what_unpacking_at_once_gives(packed: bytes) -> None:
+    async def at_once(work: Callable[[threading.Event], bytes]) -> bytes:
+        found = work(NEVER)
+        assert len(found) <= PIECE
+        return found
+
+    reader = zlib.decompressobj(47)
+    whole = reader.decompress(packed)
+    bodies = Bodies(10**8, Metrics().bodies)
+    unpacking = Packed(bodies).unpack(packed, "gzip", 10**8, at_once)
+
+    if reader.eof:
+        assert b"".join(anyio.run(lambda: unpacking)) == whole
+        assert bodies.held == len(whole)
+    else:
+        with pytest.raises(Problem, match="ends before its end"):
+            anyio.run(lambda: unpacking)
 
 
 def test_a_body_of_the_repository_is_short(http: httpx.Client) -> None:
