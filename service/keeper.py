@@ -100,6 +100,8 @@ class Keeper:
 
     def _refresh(self, wish: Wish) -> None:
         self._book.read()
+        if wish.generation != self._applied:  # asked for, and no mere look at the folders
+            self._shelf.forgive()
         self._shelf.refresh(wish.unwanted, wish.forced(self._applied))
 
 

@@ -122,10 +122,10 @@ async def _one(request: Request) -> tuple[Opened, Pixels, Size | None, int]:
     ask = await dispatch.call(
         lambda _: read_ask(body, visit.sent, query, settings, state.allowance), len(body) * PARSE_S_PER_BYTE, "parse",
         watch)
-    opened = (await plan_for(state, ask.model, ask.runtime, visit)).opened
+    deadline_ns = watch.started + int((ask.timeout_s or settings.timeout_s) * 1e9)
+    opened = (await plan_for(state, ask.model, ask.runtime, visit, deadline_ns=deadline_ns)).opened
     spec = opened.card.input
     original = None
-    deadline_ns = watch.started + int((ask.timeout_s or settings.timeout_s) * 1e9)
     if ask.raw is not None:
         images = from_bytes(ask.raw, spec)
         watch.mark("decode")

@@ -60,22 +60,22 @@ async def answer(
         lambda _: read_ask(body, visit.sent, query, settings, state.allowance),
         len(body) * PARSE_S_PER_BYTE, "parse", watch,
     )
+    deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
     plan = None
     if state.book.routes:  # then the name may stand for more than a model
-        plan = await plan_for(state, ask.model, ask.runtime, visit)
+        plan = await plan_for(state, ask.model, ask.runtime, visit, deadline_ns=deadline_ns)
         opened = plan.opened
     else:
         entry = state.shelf.find(ask.model)
         known = entry.opened.get(ask.runtime or settings.runtime)
         if known is None:  # first use of another runtime: loads and checks it
-            known = await dispatch.call(lambda _: state.shelf.open(entry, ask.runtime), 60.0, "queue", watch)
+            known = await state.opener.open(entry, ask.runtime, watch, deadline_ns=deadline_ns)
         opened = known
     face = state.faces.get(id(opened))
     if face is None or face.opened is not opened:
         face = _remember(state, opened)
     visit.model, visit.runtime = face.model, face.runtime
     top_k = check_top_k(ask.top_k, face)
-    deadline_ns = None if ask.timeout_s is None else watch.started + int(ask.timeout_s * 1e9)
 
     if ask.raw is not None:
         images = from_bytes(ask.raw, opened.card.input)

@@ -67,17 +67,20 @@ def front(shelf: Shelf, book: RouteBook, wanted: str | None) -> Entry:
     return _member(shelf, name, route.cascade.small if route.cascade else _champion(route))
 
 
-async def plan_for(state: State, wanted: str | None, runtime: str | None, visit: Visit) -> Plan:
+async def plan_for(
+    state: State, wanted: str | None, runtime: str | None, visit: Visit, *, deadline_ns: int | None = None
+) -> Plan:
     """Everything an answer will need, opened; what is wrong with a route is "not-ready"."""
+    opener = partial(state.opener.open, runtime=runtime, watch=visit.watch, deadline_ns=deadline_ns)
     name = wanted or state.shelf.default()
     route = state.book.routes.get(name) if name else None
-    opened = await _open(state, front(state.shelf, state.book, wanted), runtime, visit)
+    opened = await opener(front(state.shelf, state.book, wanted))
     visit.model, visit.runtime = opened.card.id, opened.run.name
     if name is None or route is None:
         return Plan(opened)
     if route.cascade is None:
         return Plan(opened, name, shadow=route.shadow)
-    large = await _open(state, _member(state.shelf, name, route.cascade.large), runtime, visit)
+    large = await opener(_member(state.shelf, name, route.cascade.large))
     if mismatch := differ(opened, large):
         raise Problem("not-ready", f"route {name}: {mismatch}", field="model")
     return Plan(opened, name, large, route.cascade.threshold)
@@ -217,13 +220,6 @@ def _member(shelf: Shelf, route: str, wanted: str) -> Entry:
         return shelf.find(wanted)
     except Problem as problem:  # the client named a route that exists: it is not for the client to cure
         raise Problem("not-ready", f"route {route}: {problem.detail}", field="model") from problem
-
-
-async def _open(state: State, entry: Entry, runtime: str | None, visit: Visit) -> Opened:
-    opened = entry.opened.get(runtime or state.settings.runtime)
-    if opened is None:  # first use of another runtime: loads and checks it
-        opened = await state.dispatch.call(lambda _: state.shelf.open(entry, runtime), 60.0, "queue", visit.watch)
-    return opened
 
 
 def _step_back() -> None:

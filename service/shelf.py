@@ -198,16 +198,33 @@ class Shelf:
         opened = entry.opened.get(runtime)
         if opened is not None:
             return opened
+        self.check(entry, runtime)
+        with entry.lock:
+            if (opened := entry.opened.get(runtime)) is not None:
+                return opened
+            self.check(entry, runtime)  # whoever had the lock may have failed
+            try:
+                return self._open(entry, runtime)
+            except (CardError, RuntimeUnavailable) as error:
+                reason = str(error)
+            except Exception as error:
+                logger.exception("%s cannot be opened on %s", entry.id, runtime)
+                reason = f"{type(error).__name__}: {error}"
+            entry.refused[runtime] = reason
+            raise self._unavailable(entry, reason)
+
+    def check(self, entry: Entry, runtime: str) -> None:
+        """Problem where a ready entry cannot run on `runtime` here, as far as is known without trying."""
         if runtime not in RUNTIMES:
             raise Problem("unknown-runtime", f"there is no runtime {_short(runtime)}", field="runtime",
                           cure=f"use one of {', '.join(RUNTIMES)}")
-        with entry.lock:
-            try:
-                return entry.opened.get(runtime) or self._open(entry, runtime)
-            except (CardError, RuntimeUnavailable) as error:
-                entry.refused[runtime] = str(error)
-                raise Problem("runtime-unavailable", str(error), field="runtime",
-                              cure=f"use one of {', '.join(entry.opened)}") from error
+        if reason := self.refusal(entry, runtime):
+            raise self._unavailable(entry, reason)
+
+    def forgive(self) -> None:
+        """Let what could not be opened be tried again: what was missing may be there now."""
+        for entry in self:
+            entry.refused.clear()
 
     def refusal(self, entry: Entry, runtime: str) -> str | None:
         """Why `entry` cannot run on `runtime` here, or None when it can, as far as is known without trying."""
@@ -306,6 +323,10 @@ class Shelf:
             except RuntimeUnavailable as error:
                 logger.warning("%s stays on the CPU: %s", path.parent, error)
         return open_model(runtime, path, device="cpu", threads=threads)
+
+    def _unavailable(self, entry: Entry, reason: str) -> Problem:
+        return Problem("runtime-unavailable", reason, field="runtime",
+                       cure=f"use one of {', '.join(entry.opened)}; after a reload it is tried again")
 
     def _known(self) -> str:
         return f"use one of {', '.join(dict.fromkeys(entry.name for entry in self))}"

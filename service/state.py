@@ -18,6 +18,7 @@ from service.images import rehearse
 from service.jobs.desk import Desk
 from service.keeper import Keeper
 from service.metrics import Metrics
+from service.opener import Opener
 from service.problems import Problem
 from service.routebook import RouteBook
 from service.routing import Shadows, front
@@ -34,6 +35,7 @@ class State:
 
     settings: Settings
     shelf: Shelf
+    opener: Opener
     dispatch: Dispatch
     metrics: Metrics
     bodies: Bodies
@@ -56,8 +58,8 @@ class State:
         shelf, book = Shelf(settings), RouteBook(settings)
         dispatch = Dispatch(settings)
         dispatch.hearer = lambda opened: metrics.batches.labels(opened.card.id, opened.run.name).observe
-        state = cls(settings, shelf, dispatch, metrics, bodies, pool, book, Keeper(settings, shelf, book),
-                    Shadows(shelf, metrics), Desk(settings))
+        state = cls(settings, shelf, Opener(shelf, settings), dispatch, metrics, bodies, pool, book,
+                    Keeper(settings, shelf, book), Shadows(shelf, metrics), Desk(settings))
         state.keeper.changed = state.let_go
         return state
 
@@ -94,6 +96,7 @@ class State:
         await asyncio.to_thread(self.dispatch.close)
         await asyncio.to_thread(self.shadows.close)
         await asyncio.to_thread(self.desk.close)
+        self.opener.close()
         self.evaluations.shutdown(wait=False, cancel_futures=True)
 
 

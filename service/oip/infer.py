@@ -58,11 +58,11 @@ async def _answer(request: Request, packed: Packed) -> Response:
     settings, watch = state.settings, visit.watch
     wanted = wanted_model(request)
     ask = await _read(request, packed)
-    plan = await plan_for(state, wanted, ask.runtime, visit)
-    outputs = check_outputs(ask, plan)
-    check_count(ask.count, settings.max_images)
     timeout_s = None if ask.timeout_s is None else min(ask.timeout_s, settings.timeout_s)
     deadline_ns = None if timeout_s is None else watch.started + int(timeout_s * 1e9)
+    plan = await plan_for(state, wanted, ask.runtime, visit, deadline_ns=deadline_ns)
+    outputs = check_outputs(ask, plan)
+    check_count(ask.count, settings.max_images)
     images = await state.dispatch.call(
         _decoder(ask, plan.opened.card.input, settings), _decode_s(ask), "decode", watch,
         deadline_ns=deadline_ns, receive=request.receive,
