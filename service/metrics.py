@@ -167,7 +167,7 @@ class Metrics(Collector):
         self.bodies = Series(counters, "weighbridge_body_bytes")
         self.memory = Series(counters, "weighbridge_resident_bytes")
         self._answered: dict[tuple[str, str, int], tuple[int, int]] = {}
-        self._staged: dict[tuple[str, str], tuple[int, int]] = {}
+        self._staged: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {}
 
     def observe(self, visit: Visit, route: str, method: str) -> None:
         """Count a finished request. Event loop only."""
@@ -199,15 +199,15 @@ class Metrics(Collector):
             sizes, stages = self._staged[model, runtime]
         except KeyError:
             cells = self._stages_of(model, runtime)
-            sizes, stages = self._staged[model, runtime] = self.images.labels(model, runtime)._slot, cells[0]._slot
-            assert [cell._slot for cell in cells] == [stages + place * STRIDE for place in range(len(STAGES))]
+            sizes, stages = self._staged[model, runtime] = (
+                self.images.labels(model, runtime)._slot, tuple(cell._slot for cell in cells),
+            )  # not always in a row: another thread may have counted something for the first time in between
         values = self.counters.values
         values[sizes + bisect_left(SIZES, images)] += 1
         values[sizes + len(SIZES) + 1] += images
-        for took in ns.values():
-            values[stages + bisect_left(NANOSECONDS, took)] += 1
-            values[stages + STRIDE - 1] += took / 1e9
-            stages += STRIDE
+        for stage, took in zip(stages, ns.values(), strict=True):
+            values[stage + bisect_left(NANOSECONDS, took)] += 1
+            values[stage + len(SECONDS) + 1] += took / 1e9
 
     def started(self) -> None:
         """This worker counts from now on, and what ended servers have counted is removed."""
@@ -263,7 +263,6 @@ class Metrics(Collector):
 
 
 REFUSED = 400  # a status from here on: whatever was decoded, no answer came of it
-STRIDE = len(SECONDS) + 2  # slots of one stage
 
 
 def _rendered(family: Family, series: dict[Labels, list[float]]) -> Metric:

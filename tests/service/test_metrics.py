@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from process import REPOSITORY
 
-from service.counters import MANY_DEAD, STEP, Counters
+from service.counters import MANY_DEAD, STEP, Counters, Kind
 from service.metrics import FAMILIES, MULTIPROCESS_DIR, Metrics
 from service.problems import PROBLEMS
 from service.stopwatch import STAGES
@@ -192,6 +192,31 @@ def test_a_request_is_counted_whole_and_in_its_stages(monkeypatch: pytest.Monkey
     assert 'weighbridge_request_seconds_count{route="/predict"} 2.0' in text
     assert 'weighbridge_images_sum{model="toy@1",runtime="onnxruntime"} 6.0' in text
     for stage in STAGES:
+        found = re.search(rf'weighbridge_stage_seconds_sum\{{.*stage="{stage}"\}} (\S+)', text)
+        assert found
+        assert float(found[1]) == pytest.approx(60e-6)
+
+
+def test_a_number_that_another_thread_takes_between_two_stages_goes_to_neither(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(MULTIPROCESS_DIR, raising=False)
+    metrics = Metrics()
+    alone = metrics.counters.slots
+
+    def slots(name: str, labels: tuple[str, ...], kind: Kind, count: int) -> int:
+        if "infer" in labels:
+            alone("weighbridge_shadow_images_total", ("trial", "toy@2", "agreed"), "counter", 1)
+        return alone(name, labels, kind, count)
+
+    monkeypatch.setattr(metrics.counters, "slots", slots)
+    for _ in range(2):
+        metrics.observe(visit(), "/predict", "POST")
+    text = metrics.text().decode()
+
+    assert 'weighbridge_shadow_images_total{model="toy@2",outcome="agreed",route="trial"} 0.0' in text
+    for stage in STAGES:
+        assert re.search(rf'weighbridge_stage_seconds_count\{{.*stage="{stage}"\}} 2.0', text)
         found = re.search(rf'weighbridge_stage_seconds_sum\{{.*stage="{stage}"\}} (\S+)', text)
         assert found
         assert float(found[1]) == pytest.approx(60e-6)
