@@ -8,7 +8,8 @@ The file has a line `name:sha256` per key, so that whoever reads it cannot ask. 
 password: nobody can guess it from its hash, and a slow or salted hash, which exists to make guessing expensive, would
 only make every request expensive. Every comparison takes the same time, however much of a key is right.
 
-A change of the file holds from the next second on. While it cannot be read, the keys known before still count.
+A change of the file holds from the next second on. While it cannot be read, the keys known before still count, and it
+is tried again every second.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.card import write_atomically
 from service.problems import Problem
 from service.settings import SettingError, Settings
+from service.trouble import Trouble
 
 PREFIX = "wb_"     # so that a key is known for one wherever it turns up
 LOOK_S = 1.0       # seconds between two looks at the file
@@ -41,9 +43,10 @@ class Keyring:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._stamp = _stamp(path)  # before what it tells of is read: a change in between must be seen later
         self._hashes = read_keys(path)
-        self._stamp = _stamp(path)
         self._next_look = time.monotonic() + LOOK_S
+        self._trouble = Trouble("reading the changed API keys")
 
     def holds(self, key: bytes) -> bool:
         """Whether `key` is one of ours. Takes the same time for every key."""
@@ -58,15 +61,15 @@ class Keyring:
     def _look(self) -> None:
         self._next_look = time.monotonic() + LOOK_S
         stamp = _stamp(self.path)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._hashes = read_keys(self.path)
-        except SettingError as error:
-            logger.error("the API keys stay as they were: %s", error)
-        else:
+        if stamp != self._stamp:
+            try:
+                self._hashes = read_keys(self.path)
+            except SettingError as error:
+                self._trouble.tell(error)
+                return  # whoever may read a file can change without the stamp: it is tried at every look
+            self._stamp = stamp
             logger.info("API keys read again: %d", len(self._hashes))
+        self._trouble.over()
 
 
 class Guarded:

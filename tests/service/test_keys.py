@@ -116,6 +116,26 @@ def test_a_change_of_the_file_holds_at_the_next_look(
     assert anyio.run(statuses) == [200, 401, 200, 200, 200]  # a file nobody can read changes nothing
 
 
+def test_a_key_that_was_removed_while_the_file_could_not_be_read_is_gone_as_soon_as_it_can(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keys, "LOOK_S", 0.0)
+    old = add_key(file, "old").encode()
+    keyring = keys.Keyring(file)
+    remove_key(file, "old")
+
+    def closed(path: Path) -> dict[str, bytes]:
+        raise SettingError(f"{path} cannot be read: Permission denied")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(keys, "read_keys", closed)
+        assert [keyring.holds(old) for _ in range(3)] == [True] * 3
+    assert caplog.text.count("is tried again: SettingError") == 1  # at the first look, and not at every one
+
+    assert not keyring.holds(old)
+    assert "reading the changed API keys works again" in caplog.text
+
+
 def test_the_file_holds_no_key_and_is_private(file: Path) -> None:
     key = add_key(file, "me")
 
