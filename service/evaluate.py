@@ -1,8 +1,8 @@
 """/evaluate: score a model on a labelled split of this server (JSON), or on labelled images that come along (form).
 
 What is small is answered at once, on threads of their own, at most `max_evaluations` at a time; a client that leaves
-stops its trial. What is large, or asked for with `job`, becomes a job (see `jobs`), and the answer is 202 with its
-address.
+stops its trial at the image it is at, and so does a trial that takes longer than a job may. What is large, or asked for
+with `job`, becomes a job (see `jobs`), and the answer is 202 with its address.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from starlette.responses import Response
 
 from service.fields import checked, merge, parse_json, read_query, read_whole, shorten, texts_of
 from service.forms import parse_form
-from service.gone import unless_left
+from service.gone import proceed, unless_left
 from service.ingress import IMAGE_FIELDS, SPARE_PARTS, check_count
 from service.jobs.runner import fingerprint
 from service.jobs.store import Contender, Plan
@@ -66,23 +68,40 @@ async def evaluate(request: Request) -> Response:
     kind = chosen_format(request.query_params, request.headers.get("accept", ""))
     if state.evaluating >= state.settings.max_evaluations:
         raise _busy(state)
-    state.evaluating += 1
     stop = threading.Event()
+    began = time.perf_counter()
     try:
-        work = _work(body, request, query, state, visit.watch, stop)
-        began = time.perf_counter()
-        wanted = asyncio.get_running_loop().run_in_executor(state.evaluations, work)
-        answer = await unless_left(wanted, request.receive)
+        async with asyncio.timeout(state.settings.job_limit_s):
+            answer = await unless_left(_begun(_work(body, request, query, state, visit.watch, stop), state),
+                                       request.receive)
         state.evaluation_s = time.perf_counter() - began
+    except TimeoutError:
+        raise _late(state.settings) from None
     finally:
         stop.set()
-        state.evaluating -= 1
     if isinstance(answer, Job):
         headers = {"Location": answer.url}
         return Response(answer.model_dump_json(exclude_none=True), 202, headers, media_type="application/json")
     visit.model, visit.runtime = f"{answer.model}@{answer.version}", answer.runtime
     visit.headers.append((b"x-weighbridge-model", visit.model.encode()))
     return render(answer, kind) if kind == "json" else await asyncio.to_thread(render, answer, kind)
+
+
+def _begun(work: Callable[[], Answered], state: State) -> asyncio.Future[Answered]:
+    """The work on a thread, which is counted until it has ended: it may go on after nobody waits for it any more."""
+    loop = asyncio.get_running_loop()
+
+    def ended(_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody counts any more
+            loop.call_soon_threadsafe(free)
+
+    def free() -> None:
+        state.evaluating -= 1
+
+    working = state.evaluations.submit(work)
+    state.evaluating += 1
+    working.add_done_callback(ended)
+    return asyncio.wrap_future(working)
 
 
 def _work(
@@ -147,7 +166,7 @@ def _material(
     asked: Asked, what: EvaluateRequest, opened: Opened, source: Source | None, state: State, stop: threading.Event
 ) -> Arrays | Uploaded:
     if source is not None:
-        return Uploaded(source, opened.card, state.settings, what.limit)
+        return Uploaded(source, opened.card, state.settings, what.limit, partial(proceed, stop))
     if asked.images is not None and asked.labels is not None:
         return from_form(asked.images, asked.labels, opened.card, state.settings, stop)
     return from_split(what.split, what.limit, opened.card, state.splits, state.settings)
@@ -239,6 +258,12 @@ def _read_switch(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise Problem("bad-value", f"job is {shorten(text)}", field="job", cure="send true or false")
     return text.lower() == "true"
+
+
+def _late(settings: Settings) -> Problem:
+    limit_s = settings.job_limit_s
+    return Problem("answer-timeout", f"no result after {limit_s:g} s", limit=limit_s,
+                   cure="send fewer or smaller images, or raise WEIGHBRIDGE_JOB_LIMIT_S on the server")
 
 
 def _busy(state: State) -> Problem:

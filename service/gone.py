@@ -20,6 +20,12 @@ class Stopped(Exception):  # noqa: N818 - not an error: nobody wants the answer 
     """The work was told to stop, and did."""
 
 
+def proceed(stop: threading.Event) -> None:
+    """Stopped once nobody wants the work any more."""
+    if stop.is_set():
+        raise Stopped
+
+
 async def left(receive: Receive) -> None:
     """Ends when the client has gone, whose body has been read."""
     while (await receive())["type"] != "http.disconnect":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,12 +62,16 @@ class Arrays:
 class Uploaded:
     """A source for one model: labels looked up among its classes, images decoded when they are asked for.
 
-    All must be usable: a score over the readable ones would mislead.
+    All must be usable: a score over the readable ones would mislead. `look` is called before each is decoded, which may
+    take long, and may raise.
     """
 
-    def __init__(self, source: Source, card: ModelCard, settings: Settings, limit: int | None = None) -> None:
+    def __init__(
+        self, source: Source, card: ModelCard, settings: Settings, limit: int | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self.used = SplitUsed(name="uploaded")
-        self._source, self._spec, self._settings = source, card.input, settings
+        self._source, self._spec, self._settings, self._look = source, card.input, settings, look
         places = range(len(source) if limit is None else min(limit, len(source)))
         known: dict[Any, int] = {}
         found = []
@@ -91,6 +96,7 @@ class Uploaded:
         return None if self._source.names is None else self._source.names[place]
 
     def _decoded(self, data: bytes, place: int) -> NDArray[np.uint8]:
+        self._look()
         try:
             return to_pixels(data, self._spec, self._settings, self._settings.resize).pixels
         except Problem as problem:

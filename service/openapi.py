@@ -206,7 +206,8 @@ def _evaluate() -> Json:
                 "description": "Accepted as a job; Location is its address",
                 "content": {"application/json": {"schema": _ref("Job")}},
             },
-            **_problems((*TAKING_IMAGES, "unknown-split", "split-mismatch", "bad-data", "bad-labels", "wrong-shape")),
+            **_problems((*TAKING_IMAGES, "unknown-split", "split-mismatch", "bad-data", "bad-labels", "wrong-shape",
+                         "answer-timeout")),
         },
     }
 

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.answer import Face, Outcome
 from service.card import InputSpec
-from service.gone import NEVER, Stopped
+from service.gone import NEVER, proceed
 from service.images import TOGETHER, Budget, Decoded
 from service.ingress import Ask, check_count, expected_s, read_ask, read_body, to_pixels
 from service.pixels import from_bytes
@@ -146,8 +146,7 @@ def stack(
     policy, budget = resize or settings.resize, Budget(TOGETHER * settings.max_pixels)
     outcomes: list[Outcome] = []
     for place, item in enumerate(items):
-        if stop.is_set():
-            raise Stopped
+        proceed(stop)
         outcomes.append(_attempt(item, place, spec, settings, policy, no_booleans, budget))
     good = [outcome.pixels for outcome in outcomes if isinstance(outcome, Decoded)]
     if not good or (all_or_nothing and len(good) < len(outcomes)):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.calibration import Filled, expected_error
 from service.cells import cells_of, thumbnail
 from service.comparing import compare
-from service.gone import Stopped
+from service.gone import proceed
 from service.labelled import Material
 from service.scoring import Averages, Tally
 from service.shelf import Opened
@@ -45,8 +45,7 @@ def run_trials(
         for output, took_s in batches(each, material, batch_size):
             outputs.append(output)
             seconds.append(took_s)
-            if stop.is_set():
-                raise Stopped
+            proceed(stop)
         probabilities = np.concatenate(outputs)
         answers.append(report(each, material, probabilities, seconds, batch_size))
         right.append(probabilities.argmax(axis=1) == material.labels)

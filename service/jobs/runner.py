@@ -142,7 +142,7 @@ class _Work:
         plan, settings = self._plan, self._settings
         if plan.split is None:
             paths = [self._folder / f"data-{place}" for place in range(plan.files)]
-            return Uploaded(open_source(paths, Bounds.of(settings)), opened.card, settings, plan.limit)
+            return Uploaded(open_source(paths, Bounds.of(settings)), opened.card, settings, plan.limit, self._look)
         splits, _ = find_splits(settings.models)
         found = from_split(plan.split, plan.limit, opened.card, splits, settings)
         if found.used.sha256 != plan.split_sha256:
@@ -154,9 +154,13 @@ class _Work:
         for output, took_s in batches(opened, material, self._plan.batch_size, file.rows):
             file.append(output, took_s)
             self._done += len(output)
-            if time.monotonic() - self._told >= TELL_S:
-                self._tell()
+            self._look()
         return file.read()
+
+    def _look(self) -> None:
+        """Cancelled, or a Problem, where the job is to end; between two images too, for a batch may have thousands."""
+        if time.monotonic() - self._told >= TELL_S:
+            self._tell()
 
     def _tell(self) -> None:
         now = time.monotonic()

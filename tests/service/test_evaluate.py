@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from pictures import encoded, grey
 from toy import CLASSES, probabilities, write_toy
 
+from service.ingress import to_pixels
 from service.settings import Settings
 from service.splits import Split, write_split
 from service.wire import EvaluateAnswer
@@ -145,6 +148,90 @@ def test_more_evaluations_than_allowed_are_told_when_to_come_back(
 
     problem_of(answer, 503, "overloaded")
     assert int(answer.headers["retry-after"]) >= 1
+
+
+class Decoder:
+    """Decodes as ever, but waits at the first image until it may go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+        self.count = 0
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        self.count += 1
+        self.begun.set()
+        assert self.may_go_on.wait(20)
+        return to_pixels(*arguments, **more)
+
+
+@pytest.fixture
+def decoder(monkeypatch: pytest.MonkeyPatch) -> Decoder:
+    found = Decoder()
+    monkeypatch.setattr("service.labelled.to_pixels", found)
+    return found
+
+
+def folders(count: int) -> bytes:
+    """A zip of so many dark images."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for place in range(count):
+            archive.writestr(f"dark/{place}.png", encoded(np.zeros((4, 4), np.uint8)))
+    return buffer.getvalue()
+
+
+def test_a_client_that_leaves_stops_its_evaluation_at_the_image_it_is_at_and_counts_until_then(
+    models: Path, client_of: ClientOf, problem_of: ProblemOf, decoder: Decoder
+) -> None:
+    sent = httpx.Request("POST", "http://here/evaluate?batch_size=4096&model=toy", files={"data": folders(50)})
+    body = sent.read()
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/evaluate",
+        "query_string": sent.url.query, "headers": [(b"content-type", sent.headers["content-type"].encode())],
+    }
+
+    async def receive() -> dict[str, Any]:
+        nonlocal body
+        if body is not None:
+            body, whole = None, body
+            return {"type": "http.request", "body": whole}
+        await anyio.to_thread.run_sync(decoder.begun.wait)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    async def run() -> None:
+        async with client_of(Settings(models=(models,))) as client:
+            state = client.app.state.worker
+            try:
+                await client.app(scope, receive, send)
+                problem_of(await client.post("/evaluate", json={"model": "toy"}), 503, "overloaded")
+            finally:
+                decoder.may_go_on.set()
+            with anyio.fail_after(20):
+                while state.evaluating:
+                    await anyio.sleep(0.01)
+            assert decoder.count == 1
+            assert (await client.post("/evaluate", json={"model": "toy"})).status_code == 200
+
+    anyio.run(run)
+
+
+def test_an_evaluation_may_take_as_long_as_a_job(
+    models: Path, client_of: ClientOf, problem_of: ProblemOf, decoder: Decoder
+) -> None:
+    async def run() -> httpx.Response:
+        async with client_of(Settings(models=(models,), job_limit_s=0.2)) as client:
+            try:
+                return await client.post("/evaluate?model=toy", files={"data": folders(2)})
+            finally:
+                decoder.may_go_on.set()
+
+    problem = problem_of(anyio.run(run), 504, "answer-timeout")
+
+    assert problem["limit"] == 0.2
+    assert "WEIGHBRIDGE_JOB_LIMIT_S" in problem["cure"]
 
 
 def test_predictions_are_answered_while_an_evaluation_runs(models: Path, client_of: ClientOf) -> None:

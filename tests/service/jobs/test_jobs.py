@@ -17,9 +17,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from pictures import encoded, grey
 from process import Process, running
 from toy import CLASSES, probabilities, write_toy
 
+from service.card import read_card
+from service.images import Decoded
+from service.ingress import to_pixels
+from service.jobs import runner
 from service.jobs.lock import is_held, take
 from service.jobs.store import ATTEMPTS, FILE, Contender, Full, Plan, Store
 from service.settings import Settings
@@ -195,6 +200,35 @@ def test_restarts_in_which_something_was_done_are_not_counted(store: Store) -> N
         assert store.recover() == []
         assert store.claim() is not None
         assert store.progress(name, done, 1.0, 1.0)
+
+
+def test_a_job_is_cancelled_between_two_images_of_a_batch(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "TELL_S", 0.0)
+    card = read_card(write_toy(tmp_path / "models"))
+    data = tmp_path / "data.zip"
+    with zipfile.ZipFile(data, "w") as archive:
+        for place in range(50):
+            archive.writestr(f"dark/{place}.png", encoded(grey()))
+    plan = Plan((Contender("toy@1", card.files[0].sha256),), "onnxruntime", 4096, 50, 2, files=1)
+    name = store.add(plan, [data]).id
+    seen: list[object] = []
+
+    def decode(*arguments: object, **more: object) -> Decoded:
+        seen.append(arguments)
+        if len(seen) == 3:
+            store.cancel(name)
+        return to_pixels(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("service.labelled.to_pixels", decode)
+    row = store.claim()
+    assert row is not None
+    runner._finish(store, row, Settings(models=(tmp_path / "models",), jobs=tmp_path / "jobs"))
+
+    found = store.find(name)
+    assert found is not None
+    assert (found.state, len(seen)) == ("cancelled", 3)
 
 
 def test_finished_jobs_make_room_and_unfinished_ones_do_not(store: Store, tmp_path: Path) -> None:
