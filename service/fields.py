@@ -83,10 +83,13 @@ def checked(values: Mapping[str, Any], model: type[M]) -> M:
         raise _explained(error) from None
 
 
-def shorten(value: Any) -> str:
-    """A value as it may stand in a sentence."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "…"
+def shorten(value: Any, most: int = 80) -> str:
+    """A value as it may stand in a sentence, in `most` characters and perhaps an ellipsis."""
+    try:
+        text = repr(value)
+    except RecursionError:  # orjson reads what is nested deeper than Python can follow
+        text = f"a deeply nested {type(value).__name__}"
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _explained(error: ValidationError) -> Problem:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.card import InputSpec
+from service.fields import shorten
 from service.problems import Problem
 
 TOO_MANY = 4  # times the values of an image
@@ -111,5 +112,4 @@ def _text(shape: tuple[int, ...]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = "a very long number" if isinstance(value, int) and value.bit_length() > 200 else repr(value)
-    return text if len(text) <= 40 else text[:40] + "…"
+    return "a very long number" if isinstance(value, int) and value.bit_length() > 200 else shorten(value, 40)

@@ -24,6 +24,11 @@ def part(name: str, data: bytes) -> bytes:
     return b'--b\r\nContent-Disposition: form-data; name="%s"; filename="f"\r\n\r\n%s\r\n' % (name.encode(), data)
 
 
+def nested(depth: int) -> bytes:
+    """Objects in objects, deeper than Python follows but not the parser."""
+    return b'{"a":' * depth + b"1" + b"}" * depth
+
+
 def deep(levels: int) -> bytes:
     return b'{"image":' + b"[" * levels + b"]" * levels + b"}"
 
@@ -89,6 +94,9 @@ def image_is(text: str) -> bytes:
         pytest.param(image_is('"https://example.org/shoe.png"'), JSON, 422, "image-unreadable", id="a url"),
         pytest.param(deep(10_000), JSON, 400, "bad-json", id="deeply nested json"),
         pytest.param(deep(150), JSON, 422, "wrong-shape", id="nested too deep for an image"),
+        pytest.param(b'{"images":[%b]}' % nested(1010), JSON, 422, "bad-value", id="nested objects for an image"),
+        pytest.param(image_is(f"[[{nested(1010).decode()}]]"), JSON, 422, "bad-pixels",
+                     id="nested objects for a pixel"),
         pytest.param(b'{"image":"\xff\xfe"}', JSON, 400, "bad-json", id="json that is not utf-8"),
         pytest.param(b'{"image":', JSON, 400, "bad-json", id="json that ends early"),
         pytest.param(b"[1]", JSON, 422, "bad-value", id="json that is no object"),
