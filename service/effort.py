@@ -50,6 +50,8 @@ def _png(data: bytes | bytearray) -> int | None:
         size, kind = struct.unpack_from(">I4s", data, place)
         if kind not in PLAIN_CHUNKS:
             return None
+        if kind == b"tRNS" and data[24] == 16:  # its pixels are read twice, for both bytes of each sample
+            return None
         if kind == b"IEND":
             return int(width * height)
         place += 12 + size

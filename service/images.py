@@ -42,6 +42,8 @@ OLD_HEADER = b"\x0c\0\0\0"      # of a BMP that knows no compression
 MOST_SCANS = 64                 # of a JPEG: each goes over all its pixels, and a few bytes are enough for one
 TOGETHER = 20                   # times the most pixels of one image: what all of a request may have
 MODES = {1: "L", 3: "RGB"}
+# How a PNG holds values that Pillow makes others of, without doing the same to the transparent one; and their largest.
+KEYED = {"L;2": 3, "L;4": 15, "I;16B": 65535, "RGB;16B": 65535}
 
 
 @dataclass(slots=True)
@@ -88,11 +90,15 @@ def decode(
             _check_size(image.size, spec, max_pixels, resize)
             if budget is not None:
                 budget.spend(image.width * image.height)
+            # How the file holds its values is told only before it is loaded, and matters only to a transparent colour.
+            raw = image.tile[0].args if "transparency" in image.info else None
             upright = _upright(image)
             if upright.mode == "L" and spec.channels == 1 and upright.size == (spec.width, spec.height) and (
                 "transparency" not in upright.info
             ):  # what most clients of a grey model send; the steps below would do nothing, slowly
                 return Decoded(np.frombuffer(upright.tobytes(), np.uint8).reshape(spec.shape), None)
+            if raw in KEYED and "transparency" in upright.info:
+                upright = _keyed(upright, KEYED[raw], data)
             return _fit(_flatten(upright, MODES[spec.channels]), spec, resize)
     except Problem:
         raise
@@ -159,6 +165,31 @@ def _upright(image: Image.Image) -> Image.Image:
     image.load()
     # Reading EXIF costs as much as decoding a small image, so only images that carry it pay.
     return ImageOps.exif_transpose(image) if "exif" in image.info else image
+
+
+def _keyed(image: Image.Image, largest: int, data: bytes) -> Image.Image:
+    """The same in 8 bits, and white where the file has its one transparent colour."""
+    key = np.atleast_1d(image.info["transparency"]) & largest
+    samples = np.asarray(image)
+    if image.mode == "L":
+        clear = samples == key * (255 // largest)
+    elif image.mode == "RGB":  # of each sample the upper byte
+        lower = np.asarray(_upright(_lower_bytes(data)))
+        clear = np.ones(samples.shape[:2], bool)
+        for place, value in enumerate(key.tolist()):
+            clear &= (samples[..., place] == value >> 8) & (lower[..., place] == value & 255)
+    else:
+        clear, samples = samples == key, (samples >> 8).astype(np.uint8)
+    white = samples.copy()
+    white[clear] = 255
+    return Image.fromarray(white)
+
+
+def _lower_bytes(data: bytes) -> Image.Image:
+    """The lower byte of each sample of a PNG of 16 bits per channel: its upper ones, were it the other way round."""
+    image = Image.open(io.BytesIO(data), formats=["PNG"])
+    image.tile = [image.tile[0]._replace(args="RGB;16L")]
+    return image
 
 
 def _flatten(image: Image.Image, mode: str) -> Image.Image:

@@ -28,8 +28,8 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def with_chunk(kind: bytes, data: bytes, at: int = 33) -> bytes:
-    return PNG[:at] + chunk(kind, data) + PNG[at:]
+def with_chunk(kind: bytes, data: bytes, at: int = 33, file: bytes = PNG) -> bytes:
+    return file[:at] + chunk(kind, data) + file[at:]
 
 
 def of_size(width: int, height: int) -> bytes:
@@ -64,6 +64,7 @@ def test_what_most_clients_send_is_quick(file: bytes) -> None:
     with_chunk(b"IHDR", struct.pack(">IIBBBBB", 5000, 5000, 8, 0, 0, 0, 0)),            # nor the only one
     of_two_headers(),                                                                   # nor of 13 bytes
     PNG[:33] + chunk(b"tEXt", b"k\0v") * 100 + PNG[33:],
+    with_chunk(b"tRNS", bytes(2), file=encoded(grey(28, 28).astype(np.uint16))),        # read twice
     encoded(grey(5000, 4000)), of_size(5000, 5000), encoded(grey(28, 28), "JPEG", progressive=True),
     JPEG[:-2] + JPEG[JPEG.index(b"\xff\xda") :], encoded(grey(28, 28), "WEBP"), encoded(grey(3000, 3000), "BMP"),
 ])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import threading
+import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +83,55 @@ def palette(transparent: bool) -> bytes:
 @pytest.mark.parametrize(("transparent", "value"), [(False, 200), (True, 255)])
 def test_a_palette_is_looked_up_and_its_transparency_kept(transparent: bool, value: int) -> None:
     assert set(decode(palette(transparent)).pixels.ravel().tolist()) == {value}
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def keyed(pixels: NDArray[Any], bits: int, *key: int) -> bytes:
+    """A PNG of `bits` per sample, grey (height, width) or colour (height, width, 3), with one transparent colour."""
+    height, width = pixels.shape[:2]
+    if bits == 16:
+        lines = [line.astype(">u2").tobytes() for line in pixels]
+    else:
+        shifts = np.arange(bits)[::-1]
+        lines = [np.packbits((line.reshape(-1, 1) >> shifts & 1).astype(np.uint8)).tobytes() for line in pixels]
+    header = struct.pack(">IIBBBBB", width, height, bits, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + line for line in lines))
+    transparent = chunk(b"tRNS", struct.pack(f">{len(key)}H", *key))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + transparent + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("bits", "key"), [(1, 0), (2, 1), (2, 0), (4, 5), (8, 0x34), (16, 0x1234)])
+@pytest.mark.parametrize("spec", [GREY, RGB], ids=["grey", "colour"])
+def test_the_transparent_grey_is_white_and_no_other_however_many_bits_it_has(
+    bits: int, key: int, spec: InputSpec
+) -> None:
+    values = np.arange(0x1230, 0x1230 + 24).reshape(4, 6, 1) % 2**bits  # of 16 bits, all with the same upper byte
+    shown = values >> 8 if bits == 16 else values * 255 // (2**bits - 1)
+    shown[values == key] = 255
+
+    found = decode(keyed(values[..., 0], bits, key), spec).pixels
+
+    np.testing.assert_array_equal(found, np.broadcast_to(shown, spec.shape))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_transparent_colour_is_white_and_its_neighbours_are_not(bits: int, turned: bool) -> None:
+    key = np.array((0x1234, 0x2345, 0x3456)) % 2**bits
+    values = np.tile(key, (4, 6, 1))
+    values[0] += np.eye(6, 3, dtype=int)  # one value is one more, in the first three
+    shown = np.where((values == key).all(axis=2, keepdims=True), 255, values >> bits - 8)
+    file = keyed(values, bits, *key)
+    if turned:  # by 180 degrees
+        exif = Image.Exif()
+        exif[0x0112] = 3
+        file = file[:33] + chunk(b"eXIf", exif.tobytes()[6:]) + file[33:]
+        shown = shown[::-1, ::-1]
+
+    np.testing.assert_array_equal(decode(file, RGB).pixels, shown)
 
 
 @pytest.mark.parametrize(("high", "low"), [(0x12FF, 0x12), (0xFFFF, 0xFF), (0, 0)])
