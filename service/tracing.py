@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from service.afterwards import Account
 
 OTLP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
-CURE = "pip install opentelemetry-exporter-otlp-proto-http, or unset the variable"
+CURE = "install opentelemetry-exporter-otlp-proto-http as docs/operations.md says, or unset the variable"
 
 
 def spans(environ: Mapping[str, str] | None = None, exporter: Any = None) -> Callable[[Sequence[Account]], None] | None:

@@ -122,7 +122,7 @@ def test_tracing_is_on_where_an_exporter_is_configured(environ: dict[str, str], 
 
 
 def test_an_exporter_that_is_not_installed_stops_the_start_with_the_cure() -> None:
-    with pytest.raises(SettingError, match="pip install opentelemetry-exporter-otlp-proto-http"):
+    with pytest.raises(SettingError, match="install opentelemetry-exporter-otlp-proto-http as docs"):
         spans({"OTEL_TRACES_EXPORTER": "otlp"})
     with pytest.raises(SettingError, match="'jaeger' is not known"):
         spans({"OTEL_TRACES_EXPORTER": "jaeger"})
