@@ -5,6 +5,8 @@ for ever, and neither ever reaches a middleware. Here both are refused with the 
 and so is what is not HTTP at all. Between and behind the pieces of a body there is room for more of the same: what a
 chunk's size is followed by, and trailers.
 
+Where requests before are still being answered, the problem waits for its turn.
+
 A connection that never sent a byte is closed without a word: a proxy that keeps some ready could take the problem for
 the answer to its next request. All are counted, and logged once a minute at most, for whoever likes can make many.
 """
@@ -15,6 +17,7 @@ import asyncio
 import logging
 import secrets
 import time
+from functools import partial
 from typing import Any
 
 import uvicorn.config
@@ -44,6 +47,7 @@ class Careful(HttpToolsProtocol):
         self.access_log = False  # ours says more, and is written after the answer
         self._in_head, self._in_body = True, False
         self._silent = True
+        self._deaf = False  # nothing more is read: what came last is refused, after the answers that are owed
         self._seen = 0   # bytes of a head that is not complete
         self._aside = 0  # bytes since the last piece of a body that are none of it
         self._alarm: asyncio.TimerHandle | None = None
@@ -60,24 +64,23 @@ class Careful(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, then look whether the head has had its share."""
-        if self.transport.is_closing():
+        if self._deaf or self.transport.is_closing():
             return
         self._silent = False
         self._aside += len(data)
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if self._deaf or self.transport.is_closing():
+            return
+        if self._in_head:
             self._seen += len(data)
             if self._seen > self.max_head:
                 self._refuse(Problem("head-too-large", f"the head of the request has more than {self.max_head} bytes",
                                      limit=self.max_head, cure="send fewer or shorter headers"))
             elif self._alarm is None:
                 self._alarm = self.loop.call_later(self.head_s, self._too_slow)
-        elif self._in_body and self._aside > self.max_head and not self.transport.is_closing():
-            if self.cycle.response_started or self.pipeline:
-                self.transport.close()
-            else:
-                self._refuse(Problem("head-too-large", f"more than {self.max_head} bytes are beside the body's chunks",
-                                     limit=self.max_head, cure="send no trailers"))
+        elif self._in_body and self._aside > self.max_head:
+            self._refuse(Problem("head-too-large", f"more than {self.max_head} bytes are beside the body's chunks",
+                                 limit=self.max_head, cure="send no trailers"))
         elif self._alarm is None and self.cycle is not None and self.cycle.response_complete:
             # An empty line between two requests: no head begins, and uvicorn has put its own timer away.
             self._alarm = self.loop.call_later(self.head_s, self._too_slow)
@@ -103,10 +106,10 @@ class Careful(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete; from here on the middleware watches."""
-        self._in_head, self._in_body, self._aside = False, True, 0
         if self._alarm is not None:
             self._disarm()
-        super().on_headers_complete()
+        super().on_headers_complete()  # which may refuse the address: then there is no such request
+        self._in_head, self._in_body, self._aside = False, True, 0
 
     def send_400_response(self, msg: str) -> None:
         """What the parser cannot read."""
@@ -127,7 +130,24 @@ class Careful(HttpToolsProtocol):
                                  limit=self.head_s, cure="send it faster"))
 
     def _refuse(self, problem: Problem) -> None:
+        """Say why and close, when it is its turn: a client takes answers for those of its requests, in their order."""
         self._count(problem.slug)
+        cycle = self.cycle
+        if self._in_body and (cycle.response_started or self.pipeline):  # this very request is answered, or not begun
+            self.transport.close()
+        elif self._in_body or cycle is None or cycle.response_complete:
+            self._say(problem)
+        else:  # the last of those that came before; it is told nowhere else that it has its answer
+            self._deaf = True
+            self._disarm()
+            cycle.on_response = partial(self._say_at_last, problem)
+
+    def _say_at_last(self, problem: Problem) -> None:
+        self.on_response_complete()
+        if not self.transport.is_closing():
+            self._say(problem)
+
+    def _say(self, problem: Problem) -> None:
         name = secrets.token_hex(8)
         body = problem.document(request_id=name).model_dump_json(exclude_none=True).encode()
         head = (f"HTTP/1.1 {problem.status} {PHRASES[problem.status]}\r\ncontent-type: {MEDIA_TYPE}\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -203,12 +204,13 @@ def test_an_address_nobody_answers_is_a_problem(
     assert ("allow" in answer.headers) == (status == 405)
 
 
-def talk(url: str, request: bytes) -> bytes:
-    """Send bytes that no client library would, and read until the server closes."""
+def talk(url: str, request: bytes, *, ends: bool = True) -> bytes:
+    """Send bytes that no client library would, and perhaps that there will be no more; read until the server closes."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
+        if ends:
+            connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
@@ -229,14 +231,13 @@ def test_a_client_that_promises_more_than_it_sends_leaves_the_server_well(http: 
     assert http.post("/predict", files={"image": PNG}).status_code == 200
 
 
-def test_a_client_that_sends_more_than_it_promises_is_answered_or_told_that_the_rest_is_no_request(
+def test_a_client_that_sends_more_than_it_promises_is_answered_and_told_that_the_rest_is_no_request(
     http: httpx.Client,
 ) -> None:
-    answer = talk(str(http.base_url).rstrip("/"), head(len(PNG)) + PNG + b"more")
+    answer = talk(str(http.base_url).rstrip("/"), head(len(PNG)) + PNG + b"more", ends=False)
 
-    # What follows the promised bytes is the next request of the connection. Where both arrive together, the C parser
-    # refuses them together; the Python one answers the first.
-    assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400"))
+    # What follows the promised bytes is the next request of the connection, which is refused in its turn.
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"400"]
     assert http.get("/livez").status_code == 200
 
 

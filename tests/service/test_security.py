@@ -111,6 +111,25 @@ def test_a_second_request_on_a_connection_is_not_waited_for_either(hasty: Proces
         check(read_all(connection), 408, "read-timeout")
 
 
+@pytest.mark.parametrize("before", [0, 1, 2])
+@pytest.mark.parametrize(("sent", "status", "slug"), [
+    (b"nonsense\r\n\r\n", 400, "bad-request"),
+    (b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad-request"),
+    (b"GET / HTTP/1.1\r\nx: " + b"x" * 65_530, 431, "head-too-large"),
+    (b"GET /", 408, "read-timeout"),
+], ids=["no request", "no address", "a head without end", "half a head"])
+def test_what_is_no_request_is_refused_after_the_answers_to_those_before_it(
+    hasty: Process, before: int, sent: bytes, status: int, slug: str
+) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"POST /evaluate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                           b"Content-Length: 2\r\n\r\n{}" * before + sent)
+        answers = read_all(connection)
+
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"] * before + [b"%d" % status]
+    check(answers[answers.index(b"HTTP/1.1 %d " % status):], status, slug)
+
+
 def test_an_empty_line_keeps_no_connection_open(hasty: Process) -> None:
     with connect(hasty) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n\r\n")
