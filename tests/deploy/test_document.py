@@ -52,7 +52,7 @@ def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
             assert not image.endswith((":cpu", ":latest"))
         case ["cd", folder, "&&", "kustomize", "edit", "set", "image", change]:
             _sets_the_image(folder, *change.split("="), tmp_path)
-        case ["bentoml", "serve", ".", "--port", port]:
+        case [".venv-serve/bin/python", "-m", "bentoml", "serve", ".", "--port", port]:
             assert f"server 127.0.0.1:{port} " in (REPOSITORY / "deploy" / "nginx" / "nginx.conf").read_text()
         case ["nginx", "-c", path, "-p", "/tmp"]:
             try:
