@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.audit import Finding, generator_cpu, lost_workers, never_steady, send_rate
 from benchmarks.load.disturbance import disturbance
+from benchmarks.load.excuse import excused_us
 from benchmarks.load.plan import Plan
 from benchmarks.load.rows import DROPPED, FAILED, OK, TIMEOUT
 from benchmarks.load.schedule import MOST_DISPERSION, arrivals
@@ -139,6 +140,9 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
     drifting = (finding := never_steady(load)) is not None and finding.invalid
     passed = not stopped and not drifting and len(rows) >= requests_needed(slo.percentile, over)
     allowed = load.plan.most_over if load.plan.most_over is not None else most_over(slo.percentile, len(rows))
+    # What would have missed it too, had every request been sent on time: failures, and what no lag of ours explains.
+    excused = excused_us(load.rows)[~load.rows.warmup]
+    surely = int(np.count_nonzero((rows.outcome != OK) | (rows.response_us > slo.limit_us + excused)))
     disturbed = None
     if not passed and not drifting and (seen := disturbance(load)) is not None:
         missed = (rows.outcome != OK) | (rows.response_us > slo.limit_us)
@@ -152,7 +156,7 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
         percentile_us=float(np.percentile(answered.response_us, slo.percentile)) if len(answered) else None,
         interval_us=latency_interval(answered.response_us, slo.percentile) if len(answered) else None,
         good=good, goodput=round(good / load.plan.seconds, 2), disturbed=disturbed,
-        blame=_blame(load, slo, passed=passed) or disturbed,
+        blame=_blame(load, slo, passed=passed, surely=surely > allowed) or disturbed,
     )
 
 
@@ -168,14 +172,14 @@ def counting(judgements: Iterable[Judgement]) -> list[Judgement]:
     return kept
 
 
-def _blame(load: Load, slo: Slo, *, passed: bool) -> str | None:
-    """Latency counts from the intended start, so a late generator adds to it: it takes the blame for a failure. It may
-    also have spread a crowd that would have queued at the server, or bunched what then filled a batch, so a pass is
-    proof only as far as its schedule was sent: too few requests or a lost generator spoil either verdict.
+def _blame(load: Load, slo: Slo, *, passed: bool, surely: bool) -> str | None:
+    """Latency counts from the intended start, so a late generator adds to it: it takes the blame for a failure, unless
+    enough was late beyond what that explains. A pass is proof only as far as its schedule was sent: too few requests or
+    a lost generator spoil either verdict.
     """
     checks: list[Finding | None] = [send_rate(load), lost_workers(load)]
     if not passed:
-        checks += [generator_cpu(load), _late(load, slo)]
+        checks += [generator_cpu(load)] if surely else [generator_cpu(load), _late(load, slo)]
     return next((finding.reason for finding in checks if finding), None)
 
 

@@ -36,7 +36,7 @@ from benchmarks.decision.estimate import seconds_for
 from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.result import entries_before_load
 from benchmarks.load.caching import ENOUGH, caching_plans, memory
-from benchmarks.load.calibration import RATES, calibrate
+from benchmarks.load.calibration import calibrate, highest
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
@@ -137,7 +137,7 @@ class _Round:
         self._place, self._number = folder.place(one), number
         self._payloads = store_bodies(folder, contender, self._wish)
         reference(contender.card, contender.folder, read_payloads(self._payloads), folder.reference(one.model))
-        self._most = min(MOST, calibration["most_rate"] or RATES[0])
+        self._most = min(MOST, highest(calibration))
 
     def measure(self) -> dict[str, Any]:
         """Everything of this pass; returns what is noted of it."""

@@ -27,7 +27,7 @@ from benchmarks.elsewhere.asking import alive, predict, said, taste
 from benchmarks.elsewhere.folder import CapacityFolder
 from benchmarks.elsewhere.served import Served
 from benchmarks.load.caching import ENOUGH, caching_plans, memory
-from benchmarks.load.calibration import RATES, calibrate
+from benchmarks.load.calibration import calibrate, highest
 from benchmarks.load.generator import send
 from benchmarks.load.payloads import Payloads, part, read_payloads, write_payloads
 from benchmarks.load.plan import Plan
@@ -80,7 +80,7 @@ class _Measurement:
         self._screen.step("calibrating the generator", 15)
         calibration = calibrate(self._folder.folder, self._payloads, self._cores, lag_us=lag_allowed(question.limit),
                                 seconds=1.0 if question.screening else 1.5)
-        most = min(MOST, calibration["most_rate"] or RATES[0])
+        most = min(MOST, highest(calibration))
         self._screen.step("first answers", 5)
         self._look_for_a_cache(min(most, AUDIT_SHARE / taste(self._server, served.path, bodies, TASTERS)), bodies)
         self._search(most)

@@ -7,6 +7,7 @@ work, and no capacity near the highest rate says anything about a server.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -37,10 +38,11 @@ def calibrate(
     folder: Path, payloads: Path, cores: Cores, *, lag_us: float = MIN_LAG_US, seconds: float = 1.5,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
-    """`{"floor_p50_us", "floor_p99_us", "most_rate", "limited_by"}`; once per folder, read back after that.
+    """`{"floor_p50_us", "floor_p99_us", "most_rate", "limited_by", "reach"}`; once per folder, read back after that.
 
     A rate is kept while p99 of the send lag is at most `lag_us` and nothing else is amiss. One that was not kept while
     something else had the cores is tried again, a few times. `most_rate` is None where not even the lowest was kept.
+    `reach` is the highest rate that is sent at all, on time or not: None likewise.
     """
     stored = folder / "calibration.json"
     if stored.exists():
@@ -54,16 +56,23 @@ def calibrate(
                      at_least=FLOOR_REQUESTS)
         sent = partial(send, server=server, payloads=payloads, folder=loads, cores=cores.generator, progress=progress)
         floor = summarise(sent(alone))
-        most, limited_by = None, "nothing was too fast"
+        most, reach, limited_by = None, None, ""
         for rate in RATES:
-            if reason := limit_at(rate, seconds, lag_us, sent):
+            if not limited_by and (reason := limit_at(rate, seconds, lag_us, sent)):
                 limited_by = reason
+            if limited_by and limit_at(rate, seconds, math.inf, sent):
                 break
-            most = rate
+            reach, most = rate, most if limited_by else rate
     result = {"floor_p50_us": floor["service_us"].get("p50"), "floor_p99_us": floor["service_us"].get("p99"),
-              "most_rate": most, "limited_by": limited_by, "engine": floor["engine"]}
+              "most_rate": most, "limited_by": limited_by or "nothing was too fast", "reach": reach,
+              "engine": floor["engine"]}
     write_atomically(stored, json.dumps(result, indent=1).encode() + b"\n")
     return result
+
+
+def highest(calibration: dict[str, Any]) -> float:
+    """Where a search for a capacity ends: a rate that is kept although the generator was late is kept all the more."""
+    return float(calibration.get("reach") or calibration["most_rate"] or RATES[0])
 
 
 def limit_at(rate: float, seconds: float, lag_us: float, sent: Callable[[Plan], Load]) -> str | None:

@@ -178,6 +178,18 @@ def test_a_late_generator_takes_the_blame_for_a_failed_probe(made: Callable[...,
     assert "send lag is 24.0 ms" in found.blame
 
 
+def test_what_no_lag_explains_is_the_servers_fault_although_the_generator_was_late(made: Callable[..., Load]) -> None:
+    times = np.arange(1000) * 10_000
+    sent, slow = times + 1500, np.where(times < 300_000, 60_000, 2000)  # thirty in a row: 60 ms after 1.5 ms of lag
+    done = np.maximum.accumulate(sent + slow)
+
+    found = judge(made(sent=sent, done=done), SLO)
+
+    assert not found.passed
+    assert found.blame is None
+    assert not found.held
+
+
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory, bodies: Path) -> Target:
     return Target(model="toy@1", path="/predict", payloads=bodies, folder=tmp_path_factory.mktemp("capacity"))
