@@ -1,6 +1,6 @@
 """Pictures of a published decision's page, for the documents. Needs playwright and an installed Chromium.
 
-    python -m benchmarks.screenshots                        of the first file in benchmarks/results/decisions/
+    python -m benchmarks.screenshots                        of the newest in benchmarks/results/decisions/
     python -m benchmarks.screenshots --result FILE.json     of another one
 
 They are WebP files in docs/pictures/: a screen in light and in dark, and a phone. `make readme` puts them into docs.
@@ -19,7 +19,8 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.decision.page import write_page
-from benchmarks.decision.publish import PUBLISHED, published
+from benchmarks.decision.publish import PUBLISHED
+from benchmarks.decision.told import decisions
 from benchmarks.readme import DRAWN
 
 SCREENS = {"light": ("light", 1180, 860), "dark": ("dark", 1180, 860), "phone": ("light", 390, 844)}
@@ -59,8 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Take them; 1 with the reason where that fails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.screenshots", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    first = next(iter(published()), None)
-    parser.add_argument("--result", type=Path, default=first, help="a decision.json (default: the first published)")
+    newest = next((PUBLISHED / f"{name}.json" for name in decisions()), None)
+    parser.add_argument("--result", type=Path, default=newest, help="a decision.json (default: the newest published)")
     parser.add_argument("--output", type=Path, default=DRAWN, help="folder (default: docs/pictures)")
     options = parser.parse_args(arguments)
     if options.result is None:

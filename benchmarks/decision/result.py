@@ -2,7 +2,7 @@
 
     schema_version, run_id, created, finished, command
     wish            slo, min_accuracy, rate, objective, price_per_hour, ...; objective_text is the SLO in words
-    machine, cores, warnings, calibration {floor_p50_us, floor_p99_us, most_rate, limited_by}
+    machine, cores, warnings, calibration {floor_p50_us, floor_p99_us, most_rate, limited_by, reach}
     datasets        as in `benchmarks.comparison.result`
     left_out        [sentences about what the matrix does not hold]
     configurations  [{id, label, model, name, architecture, runtime, device, threads, workers, cores, max_batch,
@@ -34,6 +34,7 @@ from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.verdict import decide
 from benchmarks.load.audit import Finding, about_the_machine, validity
 from benchmarks.load.caching import memory
+from benchmarks.load.calibration import about_the_generator
 from benchmarks.load.disturbance import together, witnessed
 from benchmarks.load.reference import changed_answers, flips, read_reference
 from benchmarks.load.rows import Rows
@@ -243,9 +244,7 @@ def _findings(result: dict[str, Any]) -> list[Finding]:
                                  "read the server's log in the run folder"))
         if entry["capacity"]:
             found += about(entry["capacity"], f"{entry['label']}: ")
-    if result["calibration"] and result["calibration"]["most_rate"] is None:
-        found.append(Finding("generator", f"the generator cannot even send {250}/s here: "
-                             f"{result['calibration']['limited_by']}", "use a quieter machine"))
+    found += about_the_generator(result["calibration"])
     if not result["finished"]:
         found.append(Finding("incomplete", "not everything is measured", "run the same command again to continue"))
     return found

@@ -28,6 +28,7 @@ from benchmarks.elsewhere.folder import CapacityFolder
 from benchmarks.elsewhere.verdict import decide
 from benchmarks.load.audit import Finding, about_the_machine, delayed_ack, unstable_answers, validity
 from benchmarks.load.caching import memory
+from benchmarks.load.calibration import about_the_generator
 from benchmarks.load.disturbance import witnessed
 from benchmarks.load.stored import Load
 from benchmarks.load.summary import accuracy, unloaded
@@ -116,9 +117,7 @@ def _findings(result: dict[str, Any], loads: dict[str, Load]) -> list[Finding]:
                              "decides nothing", "run again without --quick", invalid=False))
     if (caching := memory(loads)) is not None:
         found.append(caching)
-    if result["calibration"] and result["calibration"]["most_rate"] is None:
-        found.append(Finding("generator", "the generator cannot even send 250/s here: "
-                             f"{result['calibration']['limited_by']}", "use a quieter machine"))
+    found += about_the_generator(result["calibration"])
     if capacity:
         found += about(capacity)
     said = result["accuracy"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.load.audit import MIN_LAG_US, audit
+from benchmarks.load.audit import MIN_LAG_US, Finding, audit
 from benchmarks.load.disturbance import disturbance
 from benchmarks.load.generator import Progress, send
 from benchmarks.load.payloads import read_protocol
@@ -73,6 +73,17 @@ def calibrate(
 def highest(calibration: dict[str, Any]) -> float:
     """Where a search for a capacity ends: a rate that is kept although the generator was late is kept all the more."""
     return float(calibration.get("reach") or calibration["most_rate"] or RATES[0])
+
+
+def about_the_generator(calibration: dict[str, Any] | None) -> list[Finding]:
+    """What a calibration says of whatever is measured with this generator; nothing where there is none yet."""
+    if not calibration or calibration["most_rate"] is not None:
+        return []
+    least, why = f"{RATES[0]:g}/s", calibration["limited_by"]
+    if calibration.get("reach") is None:
+        return [Finding("generator", f"the generator cannot even send {least} here: {why}", "use a quieter machine")]
+    return [Finding("generator", f"the generator is late even at {least}: {why}", "latencies are upper bounds; use a "
+                    "quieter machine", invalid=False)]
 
 
 def limit_at(rate: float, seconds: float, lag_us: float, sent: Callable[[Plan], Load]) -> str | None:

@@ -14,7 +14,7 @@ from benchmarks.capacity.measure import Target, bracket_of, find_capacity, summa
 from benchmarks.capacity.probe import FULL, MOST_SPOILT, Judgement, counting, judge
 from benchmarks.capacity.slo import Slo
 from benchmarks.load.audit import audit
-from benchmarks.load.calibration import TRIES, limit_at
+from benchmarks.load.calibration import TRIES, about_the_generator, highest, limit_at
 from benchmarks.load.disturbance import disturbance, in_words, together, witnessed
 from benchmarks.load.plan import Plan
 from benchmarks.load.stored import Load
@@ -186,3 +186,17 @@ def test_a_generator_that_is_late_by_itself_is_at_its_limit(made: Made) -> None:
     reason = limit_at(100, 10.0, 1000, lambda _: watched(made(sent=TIMES + 5000, done=TIMES + 7000)))
 
     assert reason == "p99 of the send lag is 5.0 ms at 100/s, more than 1.0 ms"
+
+
+@pytest.mark.parametrize(("most", "reach", "end", "invalid"), [
+    (500.0, 8000.0, 8000.0, None),  # late above 500/s, and sends sixteen times as much
+    (None, 8000.0, 8000.0, False),  # late at any rate
+    (None, None, 250.0, True),
+])
+def test_a_generator_that_is_late_is_doubted_and_one_that_cannot_send_spoils_everything(
+    most: float | None, reach: float | None, end: float, invalid: bool | None
+) -> None:
+    calibration = {"most_rate": most, "reach": reach, "limited_by": "its lag"}
+
+    assert highest(calibration) == end
+    assert [finding.invalid for finding in about_the_generator(calibration)] == ([] if invalid is None else [invalid])
