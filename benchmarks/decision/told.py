@@ -31,12 +31,14 @@ def decisions(folder: Path = PUBLISHED) -> dict[str, Result]:
 
 
 def headline() -> str:
-    """The newest decision on the usual data set: its sentence, what became of the others, and its picture."""
+    """The newest decision on the usual data set: its sentence, doubts, what became of the others, and its picture."""
     name, result = next(iter(decisions().items()), (None, None))
     if name is None or result is None:
         return NOTHING
-    return "\n\n".join([f"> {_where(result)}: **{result['decision']['sentence']}**", _others(result["configurations"]),
-                        _picture(name)])
+    found = result["decision"]
+    doubts = "\n".join(f"- but {caveat}" for caveat in found["caveats"])
+    return "\n\n".join([f"> {_where(result)}: **{found['sentence']}**", *([doubts] if doubts else []),
+                        _others(result["configurations"]), _picture(name)])
 
 
 def decision() -> str:
