@@ -32,13 +32,10 @@ def decisions(folder: Path = PUBLISHED) -> dict[str, Result]:
 
 def headline() -> str:
     """The newest decision on the usual data set: its sentence, doubts, what became of the others, and its picture."""
-    name, result = next(iter(decisions().items()), (None, None))
-    if name is None or result is None:
-        return NOTHING
-    found = result["decision"]
-    doubts = "\n".join(f"- but {caveat}" for caveat in found["caveats"])
-    return "\n\n".join([f"> {_where(result)}: **{found['sentence']}**", *([doubts] if doubts else []),
-                        _others(result["configurations"]), _picture(name)])
+    for name, result in decisions().items():
+        parts = [f"> {_said(result)}", "\n".join(_doubts(result)), _others(result["configurations"]), _picture(name)]
+        return "\n\n".join(filter(None, parts))
+    return NOTHING
 
 
 def decision() -> str:
@@ -52,11 +49,10 @@ def decision() -> str:
 
 
 def _in_full(name: str, result: Result) -> str:
-    found = result["decision"]
-    beside = [*(f"- but {caveat}" for caveat in found["caveats"]),
-              *(f"- or {trade}" for trade in trades(result["configurations"], result["wish"]))]
-    return "\n\n".join([f"{_where(result)}: **{found['sentence']}**", f"```sh\n{_for_everybody(result)}\n```",
-                        *(["\n".join(beside)] if beside else []), short_table(result), _picture(name)])
+    beside = [*_doubts(result), *(f"- or {trade}" for trade in trades(result["configurations"], result["wish"]))]
+    parts = [_said(result), f"```sh\n{_for_everybody(result)}\n```", "\n".join(beside), short_table(result),
+             _picture(name)]
+    return "\n\n".join(filter(None, parts))
 
 
 def _folded(name: str, result: Result) -> str:
@@ -76,6 +72,14 @@ def _others(entries: list[dict[str, Any]]) -> str:
         (rejected, "unfit (too slow, or not accurate enough)"),
     ) if count]
     return f"Of {len(entries)} configurations: {', '.join(told)}. [Every one, with its reason](#weigh)."
+
+
+def _said(result: Result) -> str:
+    return f"{_where(result)}: **{result['decision']['sentence']}**"
+
+
+def _doubts(result: Result) -> list[str]:
+    return [f"- but {caveat}" for caveat in result["decision"]["caveats"]]
 
 
 def _where(result: Result) -> str:
