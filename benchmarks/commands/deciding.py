@@ -27,14 +27,12 @@ from benchmarks.decision.estimate import estimated, minutes
 from benchmarks.decision.folder import open_folder
 from benchmarks.decision.measure import measure_all
 from benchmarks.decision.publish import finish, publish
+from benchmarks.decision.refinement import Axes, cores_beside_the_generator, every_axis, refined
 from benchmarks.decision.wish import MOST_PASSES, OBJECTIVES, USUAL, Wish, read_policy
 from benchmarks.machine.cores import share_out
 from benchmarks.machine.energy import unknown_energy
 from benchmarks.machine.fingerprint import fingerprint
-from service.cpu import usable_cores
 from service.runtimes import RUNTIMES
-
-ALL_POLICIES = ("1", USUAL, "32:2")  # none are joined; the usual; batches that wait 2 ms
 
 
 def add_to(commands: Any) -> None:
@@ -56,6 +54,8 @@ def add_to(commands: Any) -> None:
     matrix = add.add_argument_group("the matrix", "the default is short: what an axis leaves out is told in the report")
     matrix.add_argument("--full", action="store_true", help="every axis at once: all threads and workers that there "
                         "are cores for, batching off, usual and waiting")
+    matrix.add_argument("--refine", nargs="?", type=count, const=1, default=0, metavar="N", help="every axis for the N "
+                        "best after the first pass (1 if no number is given), in place of --full, which takes hours")
     matrix.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=[], help="default: all that work here")
     matrix.add_argument("--devices", nargs="+", choices=("cpu", "cuda"), default=[], help="default: cpu, and cuda "
                         "where there is a GPU")
@@ -88,6 +88,8 @@ def decide(options: argparse.Namespace, console: Console) -> int:
     if wish.objective == "energy" and (why := unknown_energy()):
         raise NothingToWeighError(f"--objective energy: {why}; choose another one, or a machine that tells its "
                                   "energy")
+    if options.full and wish.refine:
+        options.refuse("--full tries every axis of every model already: leave --refine out")
     machine = fingerprint()
     contenders = chosen_models(options, console)
     _same_question(contenders)
@@ -98,7 +100,9 @@ def decide(options: argparse.Namespace, console: Console) -> int:
         created=machine["at"], command=command(), left_out=left_out(contenders, wish),
     )
     tried = sum(why is None for why in configurations.values())
-    console.print(f"[bold]{tried} configurations[/], {minutes(estimated(tried, wish))} at most · "
+    more = wish.refine * len(refined(next(iter(configurations)), wish, cores_beside_the_generator()))
+    console.print(f"[bold]{tried} configurations[/]{f' and up to {more} refined' if more else ''}, "
+                  f"{minutes(estimated(tried + more, wish))} at most · "
                   f"{wish.limit.among(wish.dispersion)} · "
                   f"{folder.facts['cores']} · {folder.folder}")
     for sentence in folder.facts["left_out"]:
@@ -128,15 +132,13 @@ def _same_question(contenders: list[Contender]) -> None:
 
 
 def _wish(options: argparse.Namespace) -> Wish:
-    beside = max(1, (usable_cores() or 2) - 1)  # cores that are left for the server
-    counts = tuple(sorted({1, beside})) if options.full else (1,)
-    policies = ALL_POLICIES if options.full else (USUAL,)
+    axes = every_axis() if options.full else Axes((1,), (1,), (USUAL,))
     return Wish(
         slo=options.slo, min_accuracy=options.min_accuracy, rate=options.rate, objective=options.objective,
         price_per_hour=options.price_per_hour, gpu_price_per_hour=options.gpu_price_per_hour,
         models=tuple(options.models), runtimes=tuple(options.runtimes),
-        threads=tuple(options.threads or counts), workers=tuple(options.workers or counts),
-        devices=tuple(options.devices), batching=tuple(options.batching or policies),
+        threads=tuple(options.threads or axes.threads), workers=tuple(options.workers or axes.workers),
+        devices=tuple(options.devices), batching=tuple(options.batching or axes.batching), refine=options.refine,
         passes=options.passes or (1 if options.quick else 2), root=str(options.root), body=options.body,
         seed=options.seed, pareto=options.pareto, everything=options.all, screening=options.quick,
         dispersion=options.dispersion,

@@ -13,7 +13,7 @@ from itertools import product
 
 from benchmarks.comparison.contenders import Contender
 from benchmarks.decision.names import full_name
-from benchmarks.decision.wish import DEFAULTS, Wish, read_policy
+from benchmarks.decision.wish import DEFAULTS, USUAL, Wish, read_policy
 from benchmarks.machine.gpu import no_gpu
 from benchmarks.report.numbers import listed
 from service.runtimes import RUNTIMES, missing
@@ -114,6 +114,9 @@ def left_out(contenders: Sequence[Contender], wish: Wish) -> list[str]:
                   and _not_installed(name)]
     if not wish.devices and (why := no_gpu()):
         found.append(f"cuda: {why}")
+    if not wish.refine and (wish.threads, wish.workers, wish.batching) == ((1,), (1,), (USUAL,)):
+        found.append("more threads, more workers and other batch policies: --refine tries them of the best one, --full "
+                     "of all")
     return found
 
 

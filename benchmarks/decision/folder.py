@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from benchmarks.load.stored import Load, read_loads
 from service.card import CARD_FILE, ModelCard, write_atomically
 
 # Of a wish: what decides and how often, not what is measured.
-RECONSIDERED = ("objective", "price_per_hour", "gpu_price_per_hour", "passes")
+RECONSIDERED = ("objective", "price_per_hour", "gpu_price_per_hour", "passes", "refine")
 
 
 class DecisionFolder:
@@ -45,8 +45,34 @@ class DecisionFolder:
 
     @property
     def configurations(self) -> dict[Configuration, str | None]:
-        """Everything in the matrix, and why some of it cannot be tried here."""
-        return {Configuration(**stored["is"]): stored["unavailable"] for stored in self.facts["configurations"]}
+        """Everything in the matrix, and why some of it cannot be tried here; what was refined stands behind it."""
+        matrix = {Configuration(**stored["is"]): stored["unavailable"] for stored in self.facts["configurations"]}
+        return matrix | dict.fromkeys(Configuration(**stored) for stored in self._refined["configurations"])
+
+    @property
+    def refined(self) -> list[str]:
+        """The ids of the configurations that got every axis, best first."""
+        return list(self._refined["best"])
+
+    @property
+    def refined_for(self) -> int:
+        """How many were to be refined when that was last decided."""
+        return int(self._refined["asked"])
+
+    def refine(self, best: Iterable[str], more: Iterable[Configuration]) -> None:
+        """Add what the best get beyond the matrix."""
+        added = dict.fromkeys(one for one in more if one not in self.configurations)
+        for one in added:
+            self.place(one).mkdir(parents=True, exist_ok=True)
+        self.note(refined={
+            "asked": self.wish.refine, "best": list(dict.fromkeys([*self.refined, *best])),
+            "configurations": [*self._refined["configurations"], *map(asdict, added)],
+        })
+
+    @property
+    def _refined(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.facts.get("refined") or {"asked": 0, "best": [], "configurations": []}
+        return found
 
     def place(self, one: Configuration) -> Path:
         """Where everything about a configuration lies."""
@@ -99,7 +125,7 @@ def open_folder(
     """A new decision in `folder`, or the one that is there if it asks for the same on the same machine.
 
     With another objective or price the measurements that are there are decided upon anew; with more passes than
-    before, those that are missing are added to them.
+    before, or more of the best refined, those that are missing are added to them.
     """
     listed = [{"is": asdict(one), "unavailable": why} for one, why in configurations.items()]
     hashes = {c.id: {file.format: file.sha256 for file in c.card.files} for c in contenders}
@@ -111,10 +137,12 @@ def open_folder(
         if changed := [key for key, value in now.items() if before[key] != value]:
             raise RunError(f"{folder} was begun with other {' and '.join(changed)}; give the same to continue it, or "
                            "choose another --output")
-        more = wish.passes - known.wish.passes
-        if more < 0:
-            raise RunError(f"{folder} was begun with --passes {known.wish.passes}; give as many or more")
-        go_on(known, wanted["machine"], complete=bool(known.facts.get("finished")) and not more)
+        more = {"passes": wish.passes - known.wish.passes, "refine": wish.refine - known.wish.refine}
+        for option, difference in more.items():
+            if difference < 0:
+                had_then = getattr(known.wish, option)
+                raise RunError(f"{folder} was begun with --{option} {had_then}; give as many or more")
+        go_on(known, wanted["machine"], complete=bool(known.facts.get("finished")) and not any(more.values()))
         if known.facts["wish"] != wanted["wish"]:
             known.note(wish=wanted["wish"], command=wanted["command"])
         return known

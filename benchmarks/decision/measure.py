@@ -1,5 +1,7 @@
 """Measures what a decision needs, configuration by configuration, in random order and again in reverse.
 
+Where the best are to be refined, that is done after the first pass, and later passes go over everything.
+
     different-images, same-image   does it answer from memory? first, while nothing can be remembered; where it seems
                                    so, once more in the second pass (different-images-2, same-image-2)
     single                         one request at a time: where the search begins
@@ -34,7 +36,9 @@ from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.estimate import Progress as Left
 from benchmarks.decision.estimate import seconds_for
 from benchmarks.decision.folder import DecisionFolder
-from benchmarks.decision.result import entries_before_load
+from benchmarks.decision.refinement import cores_beside_the_generator, in_matrix, most_promising, refined
+from benchmarks.decision.result import asked_of, entries_after, entries_before_load
+from benchmarks.decision.verdict import decide
 from benchmarks.load.caching import ENOUGH, caching_plans, memory
 from benchmarks.load.calibration import calibrate, highest
 from benchmarks.load.generator import Progress, send
@@ -70,13 +74,39 @@ def measure_all(folder: DecisionFolder, contenders: list[Contender], screen: Scr
     calibration = calibrate(folder.folder, store_bodies(folder, contenders[0], wish), cores,
                             lag_us=lag_allowed(wish.limit), seconds=1.0 if wish.screening else 1.5)
     _micro(folder, screen, cores)
-    entries = {entry["id"]: entry for entry in entries_before_load(folder)}
-    worth = [one for one in folder.configurations if _worth_loading(entries[one.id], folder)]
-    left = Left([seconds_for(entries[one.id], wish, number) for number, one in _order(worth, folder)
-                 if not folder.done(one, number)])
     problems: dict[str, str] = {}
-    for number, one in _order(worth, folder):
-        if folder.done(one, number) or one.id in problems:
+
+    def take(passes: range) -> None:
+        _take(passes, folder, by_id, screen, server, calibration, problems)
+
+    if wish.refine > folder.refined_for:
+        take(range(1, 2))
+        _refine(folder)
+        _micro(folder, screen, cores)
+    take(range(1, wish.passes + 1))
+    return problems
+
+
+def _refine(folder: DecisionFolder) -> None:
+    """Choose by the first pass who gets every axis."""
+    entries, wish = entries_after(folder, 1), folder.wish
+    decide(entries, asked_of(folder))
+    by_id = {one.id: one for one in folder.configurations if in_matrix(one, wish)}
+    best = most_promising([entry for entry in entries if entry["id"] in by_id], wish)
+    folder.refine(best, [other for each in best
+                         for other in refined(by_id[each], wish, cores_beside_the_generator())])
+
+
+def _take(passes: range, folder: DecisionFolder, by_id: dict[str, Contender], screen: Screen, server: Server | None,
+          calibration: dict[str, Any], problems: dict[str, str]) -> None:
+    """Those passes (from 1) over everything that is worth it, as far as they are missing."""
+    wish, entries = folder.wish, {entry["id"]: entry for entry in entries_before_load(folder)}
+    worth = [one for one in folder.configurations if _worth_loading(entries[one.id], folder)]
+    turns = [(number, one) for number, one in _order(worth, folder)
+             if number in passes and not folder.done(one, number)]
+    left = Left([seconds_for(entries[one.id], wish, number) for number, one in turns])
+    for number, one in turns:
+        if one.id in problems:
             continue
         if server is None:
             screen.step(f"{left.begin()} · {one}: server starts", 5)
@@ -93,7 +123,6 @@ def measure_all(folder: DecisionFolder, contenders: list[Contender], screen: Scr
         else:
             folder.finish(one, number, began=began, pinned_to=list(own.server), **facts)
         folder.note(problems=problems)
-    return problems
 
 
 def _order(worth: list[Configuration], folder: DecisionFolder) -> Iterator[tuple[int, Configuration]]:

@@ -11,7 +11,7 @@ from benchmarks.decision import figures
 from benchmarks.decision.merits import known_accuracy, shown_bracket
 from benchmarks.decision.names import short_names
 from benchmarks.decision.trades import trades
-from benchmarks.decision.words import MARK, cells, configuration, cost_title, rule
+from benchmarks.decision.words import MARK, cells, configuration, cost_title, refinement, rule
 from benchmarks.report import evidence
 from benchmarks.report.figures import colour
 from benchmarks.report.markup import Markup, el, join, table
@@ -99,6 +99,7 @@ def ranking(result: Result) -> Markup:
             headroom, price])
     return join([el("h2", "Every configuration, best first"), table(head, rows, text_columns=3),
                  el("p", rule(wish), class_="soft"),
+                 *(el("p", sentence, class_="soft") for sentence in refinement(result)),
                  *(el("p", "Left out: ", sentence, ".", class_="soft") for sentence in result["left_out"])])
 
 

@@ -5,6 +5,7 @@
     machine, cores, warnings, calibration {floor_p50_us, floor_p99_us, most_rate, limited_by, reach}
     datasets        as in `benchmarks.comparison.result`
     left_out        [sentences about what the matrix does not hold]
+    refined         [ids of those that got every axis after the first pass, best first]
     configurations  [{id, label, model, name, architecture, runtime, device, threads, workers, cores, max_batch,
                       max_wait_ms, usual_policy, command, pinned_to, artifact, card_accuracy, accuracy (under load),
                       forward_us {p50, p90, joined}, unavailable, dominated, problem, single {p50_us, p99_us, n},
@@ -55,12 +56,9 @@ INSIDE = tuple(stage for stage in STAGES if stage != "total")
 def derive(folder: DecisionFolder) -> dict[str, Any]:
     """Everything a decision's rows say."""
     facts, wish = folder.facts, folder.wish
-    asked = asdict(wish) | {"objective_text": wish.limit.among(wish.dispersion)}
+    asked = asked_of(folder)
     calibration = folder.folder / "calibration.json"
-    entries = entries_before_load(folder)
-    for entry, one in zip(entries, folder.configurations, strict=True):
-        entry |= _measured(folder, one)
-        entry["problem"] = facts.get("problems", {}).get(one.id)
+    entries = entries_after(folder)
     decision = decide(entries, asked)
     result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -75,6 +73,7 @@ def derive(folder: DecisionFolder) -> dict[str, Any]:
         "calibration": json.loads(calibration.read_text()) if calibration.exists() else None,
         "datasets": facts.get("datasets", {}),
         "left_out": facts.get("left_out", []),
+        "refined": folder.refined,
         "seeds": [wish.seed],
         "witness": together(entry["witness"] for entry in entries),
         "configurations": sorted(entries, key=lambda entry: entry["rank"]),
@@ -98,6 +97,20 @@ def entries_before_load(folder: DecisionFolder) -> list[Entry]:
     for entry in entries:
         entry["dominated"] = dominated_by(entry, entries)
     return entries
+
+
+def entries_after(folder: DecisionFolder, number: int | None = None) -> list[Entry]:
+    """The same with what loads said of each; capacities count where pass `number` is complete, or else the last one."""
+    entries = entries_before_load(folder)
+    for entry, one in zip(entries, folder.configurations, strict=True):
+        entry |= _measured(folder, one, number)
+        entry["problem"] = folder.facts.get("problems", {}).get(one.id)
+    return entries
+
+
+def asked_of(folder: DecisionFolder) -> dict[str, Any]:
+    """The wish as a result has it."""
+    return asdict(folder.wish) | {"objective_text": folder.wish.limit.among(folder.wish.dispersion)}
 
 
 def _bare(path: Path) -> dict[str, Entry]:
@@ -130,7 +143,7 @@ def _entry(folder: DecisionFolder, one: Configuration, unavailable: str | None, 
     }
 
 
-def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
+def _measured(folder: DecisionFolder, one: Configuration, number: int | None) -> Entry:
     """What the loads of a configuration say; all None where there are none."""
     loads, slo = folder.loads(one), folder.wish.limit
     if not loads:
@@ -140,8 +153,8 @@ def _measured(folder: DecisionFolder, one: Configuration) -> Entry:
     passes = [noted | {"at_rate": _at_rate(folder, one, loads.get(f"expected-{noted['pass']}"))}
               for noted in folder.passes(one)]
     every = [*probes, *(load for name, load in loads.items() if name.startswith(("expected-", "share-")))]
-    # Before the last pass is over the bracket may still move, and a half-found capacity is none.
-    complete = judged and folder.done(one)
+    # Before the pass is over the bracket may still move, and a half-found capacity is none.
+    complete = judged and folder.done(one, number)
     return {
         "accuracy": accuracy(*(load.rows.measured.succeeded for load in loads.values()
                                if not load.plan.same_image)),

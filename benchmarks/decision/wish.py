@@ -15,6 +15,7 @@ OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 DEFAULTS = Settings.read({})
 USUAL = f"{DEFAULTS.max_batch}:{DEFAULTS.max_wait_ms:g}"  # how the service batches when nothing is said
 MOST_PASSES = 5
+MOST_REFINED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class Wish:
     workers: tuple[int, ...] = (1,)
     devices: tuple[str, ...] = ()         # empty: cpu, and cuda where there is a GPU
     batching: tuple[str, ...] = (USUAL,)  # most images in a call[:milliseconds waited for them]
+    refine: int = 0                       # how many of the best get every axis after the first pass
     passes: int = 2                       # times through all configurations, every other one in reverse
     root: str = "models"
     body: str = "png"
@@ -62,6 +64,8 @@ class Wish:
             raise ValueError("--gpu-price-per-hour needs --price-per-hour of a core beside it, in the same currency")
         if not 1 <= self.passes <= MOST_PASSES:
             raise ValueError(f"--passes {self.passes} is not from 1 to {MOST_PASSES}")
+        if not 0 <= self.refine <= MOST_REFINED:
+            raise ValueError(f"--refine {self.refine} is not from 0 to {MOST_REFINED}")
         check_dispersion(self.dispersion)
         for policy in self.batching:
             read_policy(policy)

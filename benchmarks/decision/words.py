@@ -12,7 +12,7 @@ from benchmarks.decision.merits import known_accuracy, percent, shown_bracket
 from benchmarks.decision.names import in_common, short_names
 from benchmarks.decision.trades import trades
 from benchmarks.machine.fingerprint import cpu_and_cores
-from benchmarks.report.numbers import MISSING, milliseconds
+from benchmarks.report.numbers import MISSING, listed, milliseconds
 
 Result = dict[str, Any]
 Entry = dict[str, Any]
@@ -43,7 +43,7 @@ def markdown(result: Result) -> str:
     lines += ["| " + " | ".join(head) + " |", "|---|---|---:|---:|---:|---:|---:|---|"]
     lines += ["| " + " | ".join([MARK[entry["verdict"]], names[entry["id"]], *cells(entry, wish)]) + " |"
               for entry in result["configurations"]]
-    lines += ["", *(f"Left out: {sentence}." for sentence in result["left_out"])]
+    lines += ["", *refinement(result), *(f"Left out: {sentence}." for sentence in result["left_out"])]
     machine = result["machine"]
     place = f"{cpu_and_cores(machine)}; {result['cores']}"
     lines += ["", rule(wish), "", f"{place}; commit {machine['commit']}; `{result['command']}`"]
@@ -71,9 +71,17 @@ def short_table(result: Result) -> str:
         lines += ["", f"<details><summary>{len(folded)} that another one dominates</summary>", "",
                   *_table(head, folded), "", "</details>"]
     machine = result["machine"]
-    place = (f"Measured on {result['created'][:10]} on {cpu_and_cores(machine)} "
+    place = "".join(f"{sentence} " for sentence in refinement(result)) + (
+             f"Measured on {result['created'][:10]} on {cpu_and_cores(machine)} "
              f"({result['cores']}), commit {machine['commit']}: `{result['command']}`. {rule(result['wish'])}")
     return "\n".join([*lines, "", place])
+
+
+def refinement(result: Result) -> list[str]:
+    """One sentence about who got every axis, where somebody did."""
+    names = short_names(result["configurations"])
+    best = [names[each] for each in result.get("refined", [])]
+    return [f"Every axis for {listed(best)}: the best after the first pass."] if best else []
 
 
 def _tail(wish: dict[str, Any]) -> str:

@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.capacity.probe import Effort
 from benchmarks.commands import deciding
 from benchmarks.comparison.contenders import NothingToWeighError, find_contenders
 from benchmarks.comparison.run import RunError
-from benchmarks.decision import measure, wish
-from benchmarks.decision.configurations import Configuration, matrix
-from benchmarks.decision.folder import DecisionFolder, open_folder
+from benchmarks.decision import measure
+from benchmarks.decision.configurations import Configuration
+from benchmarks.decision.folder import DecisionFolder
 from benchmarks.decision.page import page
 from benchmarks.decision.publish import finish
 from benchmarks.decision.wish import Wish
@@ -30,13 +29,11 @@ from benchmarks.decision.words import markdown
 from benchmarks.load.rows import FAILED
 from benchmarks.load.stored import Load
 from benchmarks.machine.children import ROOT
-from benchmarks.machine.fingerprint import fingerprint
 from benchmarks.machine.server import Server, ServerError
 
 pytestmark = pytest.mark.slow
 
-SHORT = Effort(requests=64, seconds=0.6, limits=0, warmup=0.1, resolution=1.0)
-Fake = Callable[..., AbstractContextManager[Server]]
+Opened = Callable[[Path, Wish], DecisionFolder]
 
 
 class Steps:
@@ -53,12 +50,6 @@ class Steps:
         return lambda said: None
 
 
-def opened(toys: Path, folder: Path, asked: Wish) -> DecisionFolder:
-    contenders = find_contenders(toys / "models")
-    return open_folder(folder, asked, matrix(contenders, asked, 1), contenders, machine=fingerprint(), cores="",
-                       created="2026-01-01T00:00:00Z", command="python -m benchmarks weigh")
-
-
 @pytest.fixture(scope="module")
 def asked(toys: Path) -> Wish:
     return Wish(slo="p90=300ms", min_accuracy=0.9, rate=10.0, root=str(toys / "models"), body="raw", screening=True,
@@ -66,21 +57,16 @@ def asked(toys: Path) -> Wish:
 
 
 @pytest.fixture(scope="module")
-def decided(toys: Path, asked: Wish, fake: Fake, tmp_path_factory: pytest.TempPathFactory
-            ) -> tuple[DecisionFolder, dict[str, Any], Steps, Steps]:
+def decided(toys: Path, asked: Wish, opened: Opened, hurried: Callable[..., AbstractContextManager[Server]],
+            tmp_path_factory: pytest.TempPathFactory) -> tuple[DecisionFolder, dict[str, Any], Steps, Steps]:
     """The folder, its result, the steps until it was interrupted, and those of its continuation."""
     place = tmp_path_factory.mktemp("decision") / "weigh"
     contenders = find_contenders(toys / "models")
-    calm = {"most_rate": 60.0, "limited_by": "patience", "floor_p50_us": 500, "floor_p99_us": 900}
-    with pytest.MonkeyPatch.context() as patch, fake("--work", 0.004) as server:
-        patch.setattr(wish, "QUICK", SHORT)
-        patch.setattr(measure, "calibrate", lambda *_, **__: calm)
-        patch.setattr(measure, "run_micro", lambda *_, **__: None)
-        patch.setattr(measure, "AUDIT_LIMIT", 0.5)
+    with hurried() as server:
         first, second = Steps(interrupt_at="50% of capacity"), Steps()
         with pytest.raises(KeyboardInterrupt):
-            measure.measure_all(opened(toys, place, asked), contenders, first, server)
-        assert measure.measure_all(opened(toys, place, asked), contenders, second, server) == {}
+            measure.measure_all(opened(place, asked), contenders, first, server)
+        assert measure.measure_all(opened(place, asked), contenders, second, server) == {}
         folder = DecisionFolder(place)
         folder.note(finished="2026-01-01T00:01:00Z")
         result = finish(folder, Console(quiet=True))
@@ -112,43 +98,43 @@ def test_an_interrupted_decision_sends_nothing_twice(decided: tuple) -> None:
     assert not set(told) & set(second.titles)
 
 
-def test_another_wish_does_not_continue_it(decided: tuple, toys: Path, asked: Wish) -> None:
+def test_another_wish_does_not_continue_it(decided: tuple, opened: Opened, asked: Wish) -> None:
     with pytest.raises(RunError, match="begun with other wish"):
-        opened(toys, decided[0].folder, replace(asked, rate=11.0))
+        opened(decided[0].folder, replace(asked, rate=11.0))
 
 
 def test_bursts_are_another_question_and_a_folder_from_before_they_could_be_asked_for_goes_on(
-    toys: Path, asked: Wish, tmp_path: Path
+    opened: Opened, asked: Wish, tmp_path: Path
 ) -> None:
-    folder = opened(toys, tmp_path / "weigh", asked)
+    folder = opened(tmp_path / "weigh", asked)
     del folder.facts["wish"]["dispersion"]
     folder.note()
 
-    assert opened(toys, tmp_path / "weigh", asked).wish == asked
+    assert opened(tmp_path / "weigh", asked).wish == asked
     with pytest.raises(RunError, match="begun with other wish"):
-        opened(toys, tmp_path / "weigh", replace(asked, dispersion=4.0))
+        opened(tmp_path / "weigh", replace(asked, dispersion=4.0))
     assert replace(asked, dispersion=4.0).effort.dispersion == 4.0
 
 
-def test_another_objective_decides_on_the_same_measurements(decided: tuple, toys: Path, asked: Wish) -> None:
+def test_another_objective_decides_on_the_same_measurements(decided: tuple, opened: Opened, asked: Wish) -> None:
     folder, result, *_ = decided
     by_accuracy = replace(asked, objective="accuracy")
 
-    again = finish(opened(toys, folder.folder, by_accuracy), Console(quiet=True))
+    again = finish(opened(folder.folder, by_accuracy), Console(quiet=True))
 
     assert again["wish"]["objective"] == "accuracy"
     assert [entry["passes"] for entry in again["configurations"] if entry["passes"]]
     assert "is the most accurate" in again["decision"]["because"][0] or again["decision"]["ties"]
-    assert finish(opened(toys, folder.folder, asked), Console(quiet=True))["decision"] == result["decision"]
+    assert finish(opened(folder.folder, asked), Console(quiet=True))["decision"] == result["decision"]
 
 
-def test_a_decision_may_get_more_passes_and_never_fewer(toys: Path, asked: Wish, tmp_path: Path) -> None:
+def test_a_decision_may_get_more_passes_and_never_fewer(opened: Opened, asked: Wish, tmp_path: Path) -> None:
     assert asked.passes == 2
-    opened(toys, tmp_path / "weigh", asked)
+    opened(tmp_path / "weigh", asked)
 
-    assert opened(toys, tmp_path / "weigh", replace(asked, passes=4)).wish.passes == 4
+    assert opened(tmp_path / "weigh", replace(asked, passes=4)).wish.passes == 4
     with pytest.raises(RunError, match="was begun with --passes 4; give as many or more"):
-        opened(toys, tmp_path / "weigh", asked)
+        opened(tmp_path / "weigh", asked)
 
 
 def test_everything_is_written_and_says_the_same_first(decided: tuple) -> None:
@@ -189,8 +175,8 @@ def test_the_command_serves_exactly_the_configuration() -> None:
     assert one.cores == 6
 
 
-def test_a_decision_without_a_single_load_is_still_a_page(toys: Path, asked: Wish, tmp_path: Path) -> None:
-    result = finish(opened(toys, tmp_path / "weigh", asked), Console(quiet=True))
+def test_a_decision_without_a_single_load_is_still_a_page(opened: Opened, asked: Wish, tmp_path: Path) -> None:
+    result = finish(opened(tmp_path / "weigh", asked), Console(quiet=True))
 
     assert result["decision"]["recommended"] is None
     assert "incomplete" in [reason["code"] for reason in result["validity"]["reasons"]]
