@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.decision.merits import (
     accuracy_interval,
+    differ_only_in_batching,
     disagree,
     efficiency,
     known_accuracy,
@@ -59,6 +60,8 @@ def sentence(
 def _preferred(tied: list[Entry], wish: dict[str, Any], names: dict[str, str]) -> str:
     """By what a tie was broken."""
     best, second = tied[:2]
+    if best["usual_policy"] and differ_only_in_batching(best, second):
+        return "batches as the service does anyway: no other policy is better, as far as can be told"
     if wish["objective"] == "accuracy":
         return "is preferred as the cheapest"
     first = max(tied, key=top1)

@@ -122,6 +122,11 @@ def disagree(entry: Entry) -> bool:
     return bool(found) and max(low for low, _ in found) > APART * min(high for _, high in found)
 
 
+def differ_only_in_batching(one: Entry, other: Entry) -> bool:
+    """Whether they are the same but for their batch policies."""
+    return all(one[key] == other[key] for key in ("model", "runtime", "device", "threads", "workers"))
+
+
 def is_open(entry: Entry) -> bool:
     """Whether the capacity may be any amount higher: nothing failed, or the generator did."""
     capacity = entry["capacity"]

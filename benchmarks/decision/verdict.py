@@ -14,6 +14,7 @@ from benchmarks.decision.merits import (
     accuracy_interval,
     bracket_of,
     cost,
+    differ_only_in_batching,
     efficiency,
     energy,
     is_open,
@@ -25,7 +26,7 @@ from benchmarks.decision.merits import (
     top1,
 )
 from benchmarks.decision.names import short_names
-from benchmarks.stats.intervals import overlap
+from benchmarks.stats.intervals import Interval, overlap
 
 Entry = dict[str, Any]
 
@@ -95,7 +96,18 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
 
 def preferred(tied: list[Entry], wish: dict[str, Any]) -> list[Entry]:
     """Those that cannot be told apart by the objective, best first: by accuracy, and where that cannot be told apart
-    from the best one's either, by what they do with a core; where accuracy is the objective, by cost."""
+    from the best one's either, by what they do with a core; where accuracy is the objective, by cost.
+
+    What wins only by a batch policy of its own has to bear more, and not only by luck, than with the usual one."""
+    order = _by_merit(tied, wish)
+    if not order or order[0]["usual_policy"]:
+        return order
+    usual = next((each for each in order if each["usual_policy"] and differ_only_in_batching(each, order[0])
+                  and overlap(_span(each), _span(order[0]))), order[0])
+    return [usual, *(each for each in order if each is not usual)]
+
+
+def _by_merit(tied: list[Entry], wish: dict[str, Any]) -> list[Entry]:
     if wish["objective"] == "accuracy":
         return sorted(tied, key=lambda each: (-score(each, wish | {"objective": "cost"})[0], -efficiency(each),
                                               each["id"]))
@@ -123,6 +135,11 @@ def _unknown(capacity: dict[str, Any]) -> str:
     if capacity["blame"]:
         return f"the {capacity['bound_by']} was the limit at {capacity['fail_rate']:g}/s: {capacity['blame']}"
     return f"it bears {capacity['pass_rate']:,.0f}/s, and the generator cannot send more here"
+
+
+def _span(entry: Entry) -> Interval:
+    """Requests per second, from the least to the most that it may bear."""
+    return score(entry, {"objective": "headroom"})
 
 
 def _capacity(entry: Entry) -> float:

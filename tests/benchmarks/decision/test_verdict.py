@@ -107,6 +107,23 @@ def test_a_tie_says_what_overlaps_and_what_broke_it(wish: dict[str, Any], one: C
                                    "the next, next: 3.00 times as much.")
 
 
+@pytest.mark.parametrize("objective", ["headroom", "cost", "accuracy"])
+def test_a_batch_policy_of_its_own_has_to_be_better_and_not_only_luckier_than_the_usual_one(
+    wish: dict[str, Any], one: Callable[..., Entry], objective: str
+) -> None:
+    wish |= {"objective": objective}
+    off: dict[str, Any] = {"usual_policy": False, "max_batch": 1, "model": "usual@1"}
+    usual = one("usual", low=400, high=420)
+
+    found = decide([one("off", low=410, high=430, **off), usual], wish)
+    assert (found["recommended"], found["ties"]) == ("usual", ["off"])
+    assert found["sentence"].endswith("this one batches as the service does anyway: no other policy is better, as far "
+                                      "as can be told.")
+
+    assert decide([one("off", low=500, high=520, **off), usual], wish)["recommended"] == "off"
+    assert decide([one("off", low=410, high=430, **off | {"threads": 2}), usual], wish)["recommended"] == "off"
+
+
 @pytest.mark.parametrize("capacity", [
     {"pass_rate": 5000.0, "fail_rate": None, "blame": None, "bound_by": "nothing"},
     {"pass_rate": 5000.0, "fail_rate": 5250.0, "blame": "the generator was late", "bound_by": "generator"},
