@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from service.bodies import Bodies
 from service.fields import shorten
@@ -16,6 +17,7 @@ from service.problems import Problem
 
 PIECE = 2**20      # bytes unpacked at a time
 FED = 2**16        # of the packed ones at a time: what is left of them is copied after each piece
+MOST_STREAMS = 256  # one after the other: each costs more than its few bytes tell
 ENCODINGS = ("gzip", "deflate")
 HEADER = "Content-Encoding"
 Call = Callable[[Callable[[threading.Event], bytes]], Awaitable[bytes]]
@@ -59,18 +61,20 @@ class _Reader:
 
     def __init__(self, body: bytes, encoding: str) -> None:
         self._body, self._encoding = body, encoding
-        self._fed = 0
-        self._reader = zlib.decompressobj(47)  # zlib or gzip, told by the first bytes
+        self._fed, self._left = 0, b""
+        self._reader, self._streams = _begun(), 1
 
     @property
     def ended(self) -> bool:
-        return self._reader.eof
+        return self._reader.eof and not self._reader.unused_data and self._fed >= len(self._body)
 
     def read(self, _: threading.Event) -> bytes:
         """At most PIECE bytes, and fewer only at the end; Problem where that is not whole."""
         found = bytearray()
-        while len(found) < PIECE and not self._reader.eof:
-            packed = self._reader.unconsumed_tail
+        while len(found) < PIECE and not self.ended:
+            if self._reader.eof:
+                self._go_on()
+            packed = self._left
             if not packed:
                 packed = self._body[self._fed : self._fed + FED]
                 self._fed += len(packed)
@@ -80,5 +84,18 @@ class _Reader:
                 raise Problem("bad-request", f"the body is not {self._encoding}: {error}", field=HEADER) from None
             if not packed and not more:
                 raise Problem("bad-request", f"the {self._encoding} body ends before its end", field=HEADER)
+            self._left = self._reader.unconsumed_tail
             found += more
         return bytes(found)
+
+    def _go_on(self) -> None:
+        """One stream may follow another (RFC 1952), and what both unpack to belongs together."""
+        if self._streams == MOST_STREAMS:
+            raise Problem("bad-request", f"the body is more than {MOST_STREAMS} {self._encoding} streams", field=HEADER,
+                          limit=MOST_STREAMS, cure="compress it as one")
+        self._left, self._reader = self._reader.unused_data, _begun()
+        self._streams += 1
+
+
+def _begun() -> Any:
+    return zlib.decompressobj(47)  # zlib or gzip, told by the first bytes

@@ -26,7 +26,7 @@ from tritonclient.utils import InferenceServerException
 from service.bodies import Bodies
 from service.gone import NEVER
 from service.metrics import Metrics
-from service.oip.packed import PIECE, Packed
+from service.oip.packed import MOST_STREAMS, PIECE, Packed
 from service.oip.tensors import InferAsk, write_answer
 from service.problems import Problem
 from service.routing import classify
@@ -373,11 +373,6 @@ def test_a_packed_body_for_which_the_others_leave_no_room_is_unpacked_no_further
     gzip.compress(RANDOM)[:-1], gzip.compress(bytes(3 * PIECE))[:-30], b"",
 ], ids=["random", "stored", "of one value", "nothing", "cut off", "cut off in a long run", "empty"])
 def test_pieces_are_what_unpacking_at_once_gives(packed: bytes) -> None:
-    async def at_once(work: Callable[[threading.Event], bytes]) -> bytes:
-        found = work(NEVER)
-        assert len(found) <= PIECE
-        return found
-
     reader = zlib.decompressobj(47)
     whole = reader.decompress(packed)
     bodies = Bodies(10**8, Metrics().bodies)
@@ -389,6 +384,35 @@ def test_pieces_are_what_unpacking_at_once_gives(packed: bytes) -> None:
     else:
         with pytest.raises(Problem, match="ends before its end"):
             anyio.run(lambda: unpacking)
+
+
+@pytest.mark.parametrize("parts", [
+    [RANDOM, b"more"], [b"", b"", RANDOM], [bytes(PIECE), RANDOM, bytes(PIECE)], [b"x"] * MOST_STREAMS,
+], ids=["two", "empty ones first", "pieces", "as many as may be"])
+def test_streams_one_after_the_other_belong_together(parts: list[bytes]) -> None:
+    packed = b"".join(map(gzip.compress, parts))
+
+    unpacking = Packed(Bodies(10**8, Metrics().bodies)).unpack(packed, "gzip", 10**8, at_once)
+
+    assert b"".join(anyio.run(lambda: unpacking)) == b"".join(parts)
+
+
+@pytest.mark.parametrize(("packed", "said"), [
+    (gzip.compress(RANDOM) + b"junk", "is not gzip"),
+    (gzip.compress(b"x") + gzip.compress(b"y")[:-1], "before its end"),
+    (gzip.compress(b"") * (MOST_STREAMS + 1), f"more than {MOST_STREAMS} gzip streams"),
+])
+def test_what_follows_a_stream_is_another_one_or_wrong(packed: bytes, said: str) -> None:
+    unpacking = Packed(Bodies(10**8, Metrics().bodies)).unpack(packed, "gzip", 10**8, at_once)
+
+    with pytest.raises(Problem, match=said):
+        anyio.run(lambda: unpacking)
+
+
+async def at_once(work: Callable[[threading.Event], bytes]) -> bytes:
+    found = work(NEVER)
+    assert len(found) <= PIECE
+    return found
 
 
 def test_a_body_of_the_repository_is_short(http: httpx.Client) -> None:
