@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.decision.merits import (
-    accuracy_interval,
+    differ_in_accuracy,
     differ_only_in_batching,
     disagree,
     efficiency,
@@ -21,7 +21,6 @@ from benchmarks.decision.merits import (
     usual,
 )
 from benchmarks.report.numbers import listed
-from benchmarks.stats.intervals import overlap
 
 Entry = dict[str, Any]
 NOT_YET = "not measured yet"
@@ -67,7 +66,7 @@ def _preferred(tied: list[Entry], wish: dict[str, Any], names: dict[str, str]) -
     first = max(tied, key=top1)
     if first is not best and efficiency(best) > efficiency(first):
         return f"is as accurate as {names[first['id']]}, as far as can be told, for less core time"
-    if not overlap(accuracy_interval(best), accuracy_interval(second)):
+    if differ_in_accuracy(best, second):
         return "is preferred for its accuracy"
     if efficiency(best) > efficiency(second):
         return "is as accurate as any of them for the least core time"

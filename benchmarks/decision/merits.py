@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from benchmarks.stats.intervals import Interval
+from benchmarks.stats.intervals import Interval, surely_above
 
 Entry = dict[str, Any]
 SECONDS_PER_MILLION = 1e6
@@ -152,6 +152,19 @@ def accuracy_interval(entry: Entry) -> Interval:
     """With 95 % confidence; nothing is known of what has never been scored."""
     low, high = (known_accuracy(entry) or {}).get("interval") or (0.0, 1.0)
     return low, high
+
+
+def surely_more_accurate(one: Entry, other: Entry) -> bool:
+    """Whether the difference is more than chance, with 95 % confidence; False where either is unknown.
+
+    Takes their answers for independent. They are to the same images, so what this tells apart is apart all the more.
+    """
+    return surely_above(top1(one), accuracy_interval(one), top1(other), accuracy_interval(other))
+
+
+def differ_in_accuracy(one: Entry, other: Entry) -> bool:
+    """Whether it can be told which of the two is more accurate."""
+    return surely_more_accurate(one, other) or surely_more_accurate(other, one)
 
 
 def top1(entry: Entry) -> float:

@@ -2,8 +2,8 @@
 
 An objective is met by one configuration, and the next better one may cost hardly more. So every decision says what
 stands beside it: upwards, each that is surely more accurate than the one before, the cheapest first; downwards, each
-that surely costs less, the most accurate first. Surely: their intervals do not overlap. What a configuration costs is
-at most that, where its capacity was found to be at least so much.
+that surely costs less, the most accurate first. Surely: their difference is more than chance. What a configuration
+costs is at most that, where its capacity was found to be at least so much.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.decision.merits import accuracy_interval, top1
+from benchmarks.decision.merits import differ_in_accuracy, surely_more_accurate, top1
 from benchmarks.decision.names import short_names
-from benchmarks.stats.intervals import Interval, overlap
+from benchmarks.stats.intervals import Interval
 
 Entry = dict[str, Any]
 FITTING = ("recommended", "tie", "fits")
@@ -45,7 +45,7 @@ def trades(entries: list[Entry], wish: dict[str, Any]) -> list[str]:
 def _more_accurate(best: Entry, fitting: list[Entry], price: Callable[[Entry], Interval]) -> list[Entry]:
     kept = [best]
     for entry in sorted(fitting, key=lambda entry: price(entry)[1]):
-        if accuracy_interval(entry)[0] > accuracy_interval(kept[-1])[1]:
+        if surely_more_accurate(entry, kept[-1]):
             kept.append(entry)
     return kept[1:]
 
@@ -62,7 +62,7 @@ def _told(
     entry: Entry, best: Entry, price: Callable[[Entry], Interval], usual: Callable[[Entry], float]
 ) -> str:
     points = 100 * (top1(entry) - top1(best))
-    doubt = ", if at all," if overlap(accuracy_interval(entry), accuracy_interval(best)) else ""
+    doubt = ", if at all," if not differ_in_accuracy(entry, best) else ""
     gain = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accurate{doubt}" if points else "as accurate"
     if price(best)[0] == price(entry)[0] == 0:
         return f"{gain} for an unknown share of"

@@ -3,6 +3,7 @@
 A pure function of the entries in a result (see `benchmarks.decision.result`). Where the intervals of what decides
 overlap, nobody knows which is better: that is a tie, and the more accurate one is preferred, openly; of those that are
 as accurate, as far as can be told, the one that does most with a core. Where accuracy itself decides, the cheaper one.
+Accuracies can be told apart where their difference is more than chance, which is so before their intervals part.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Any
 
 from benchmarks.decision.explain import NOT_YET, because, caveats, sentence
 from benchmarks.decision.merits import (
-    accuracy_interval,
     bracket_of,
     cost,
+    differ_in_accuracy,
     differ_only_in_batching,
     efficiency,
     energy,
@@ -23,6 +24,7 @@ from benchmarks.decision.merits import (
     scaled,
     score,
     shown_bracket,
+    surely_more_accurate,
     top1,
 )
 from benchmarks.decision.names import short_names
@@ -72,7 +74,7 @@ def decide(entries: list[Entry], wish: dict[str, Any]) -> dict[str, Any]:
         entry["headroom"] = scaled(bracket_of(entry), 1 / wish["rate"])
     eligible = [entry for entry in entries if not entry["reasons"]]
     best = max(eligible, key=lambda entry: score(entry, wish)[0], default=None)
-    tied = [entry for entry in eligible if best and overlap(score(entry, wish), score(best, wish))]
+    tied = [entry for entry in eligible if best and _as_good(entry, best, wish)]
     tied = preferred(tied, wish)
     others = sorted((entry for entry in eligible if entry not in tied), key=lambda entry: -score(entry, wish)[0])
     losers = sorted((entry for entry in entries if entry["reasons"]),
@@ -112,7 +114,7 @@ def _by_merit(tied: list[Entry], wish: dict[str, Any]) -> list[Entry]:
         return sorted(tied, key=lambda each: (-score(each, wish | {"objective": "cost"})[0], -efficiency(each),
                                               each["id"]))
     first = max(tied, key=top1, default=None)
-    alike = [each for each in tied if first and overlap(accuracy_interval(each), accuracy_interval(first))]
+    alike = [each for each in tied if first and not differ_in_accuracy(each, first)]
     rest = [each for each in tied if each not in alike]
     return [*sorted(alike, key=lambda each: (-efficiency(each), each["cores"], each["id"])),
             *sorted(rest, key=lambda each: (-top1(each), each["cores"], each["id"]))]
@@ -135,6 +137,13 @@ def _unknown(capacity: dict[str, Any]) -> str:
     if capacity["blame"]:
         return f"the {capacity['bound_by']} was the limit at {capacity['fail_rate']:g}/s: {capacity['blame']}"
     return f"it bears {capacity['pass_rate']:,.0f}/s, and the generator cannot send more here"
+
+
+def _as_good(entry: Entry, best: Entry, wish: dict[str, Any]) -> bool:
+    """Whether nobody knows which of the two is better."""
+    if wish["objective"] == "accuracy":
+        return not surely_more_accurate(best, entry)
+    return overlap(score(entry, wish), score(best, wish))
 
 
 def _span(entry: Entry) -> Interval:

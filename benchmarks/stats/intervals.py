@@ -18,6 +18,14 @@ T = {3: 4.302653, 4: 3.182446, 5: 2.776445, 6: 2.570582, 7: 2.446912, 8: 2.36462
 Interval = tuple[float, float]
 
 
+def surely_above(one: float, around: Interval, other: float, around_other: Interval) -> bool:
+    """Whether a share is above another, given both with their Wilson intervals, which may overlap a little even so.
+
+    Newcombe's tenth method (Statistics in Medicine 17, 1998, page 873), for independent samples.
+    """
+    return one - other > math.hypot(one - around[0], around_other[1] - other)
+
+
 def percentile_interval(values: NDArray[np.int64], percentile: float) -> Interval | None:
     """Bounds of a percentile from order statistics; no assumption about the distribution.
 

@@ -107,6 +107,20 @@ def test_a_tie_says_what_overlaps_and_what_broke_it(wish: dict[str, Any], one: C
                                    "the next, next: 3.00 times as much.")
 
 
+def test_accuracies_whose_intervals_overlap_a_little_can_be_told_apart(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    wish |= {"objective": "cost"}
+    exact, quick = one("exact", 0.9425, 400, 420), one("quick", 0.9336, 500, 520)  # half an interval: .5 points
+    exact["card_accuracy"]["interval"], quick["card_accuracy"]["interval"] = [0.9378, 0.9469], [0.9286, 0.9383]
+
+    found = decide([quick, exact], wish)
+    assert (found["recommended"], found["ties"]) == ("exact", ["quick"])
+    assert "this one is preferred for its accuracy." in found["sentence"]
+    assert decide([one("quick", 0.9376, 500, 520), exact], wish)["recommended"] == "quick"
+    assert decide([quick, exact], wish | {"objective": "accuracy"})["ties"] == []
+
+
 @pytest.mark.parametrize("objective", ["headroom", "cost", "accuracy"])
 def test_a_batch_policy_of_its_own_has_to_be_better_and_not_only_luckier_than_the_usual_one(
     wish: dict[str, Any], one: Callable[..., Entry], objective: str

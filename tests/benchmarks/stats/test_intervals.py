@@ -3,7 +3,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.stats.intervals import correlation_time, latency_interval, overlap, percentile_interval, rate_interval
+from benchmarks.stats.intervals import (
+    correlation_time,
+    latency_interval,
+    overlap,
+    percentile_interval,
+    rate_interval,
+    surely_above,
+)
+from service.scoring import wilson
 
 
 def test_the_interval_of_a_p99_covers_the_truth_as_often_as_it_says() -> None:
@@ -64,3 +72,22 @@ def test_a_rate_needs_some_completions() -> None:
 def test_intervals_overlap_where_they_share_a_value() -> None:
     assert overlap((1, 2), (2, 3))
     assert not overlap((1, 2), (2.1, 3))
+
+
+def test_a_share_is_surely_above_another_as_often_by_chance_as_a_twentieth_on_either_side() -> None:
+    random, count = np.random.default_rng(0), 2000
+
+    def told_apart(one: float, other: float) -> float:
+        found = 0
+        for hits, others in zip(random.binomial(count, one, 2000), random.binomial(count, other, 2000), strict=True):
+            found += surely_above(hits / count, wilson(int(hits), count), others / count, wilson(int(others), count))
+        return found / 2000
+
+    assert told_apart(0.93, 0.93) == pytest.approx(0.025, abs=0.012)
+    assert told_apart(0.95, 0.93) > 0.7
+    assert told_apart(0.93, 0.95) == 0
+
+
+def test_nothing_is_surely_above_what_is_unknown() -> None:
+    assert not surely_above(1.0, (0.99, 1.0), 0.0, (0.0, 1.0))
+    assert not surely_above(0.0, (0.0, 1.0), 0.0, (0.0, 0.01))
