@@ -20,7 +20,7 @@ from benchmarks.decision.merits import (
     top1,
     usual,
 )
-from benchmarks.report.numbers import listed
+from benchmarks.decision.names import in_a_row
 
 Entry = dict[str, Any]
 NOT_YET = "not measured yet"
@@ -49,7 +49,7 @@ def sentence(
             f"{shown_bracket(best['capacity'])} with {wish['objective_text']}, {best['headroom'][0]:.1f} times the "
             f"{wish['rate']:g}/s that you expect.")
     if len(tied) > 1:
-        rest = listed([names[entry["id"]] for entry in tied[1:]])
+        rest = in_a_row(names[entry["id"]] for entry in tied[1:])
         what = {"cost": "costs are the same", "efficiency": "core-seconds overlap", "energy": "energies overlap",
                 "headroom": "capacities overlap", "accuracy": "accuracies overlap"}
         said += f" A tie with {rest}: their {what[wish['objective']]}, and this one {_preferred(tied, wish, names)}."
@@ -96,7 +96,7 @@ def because(
     kinds: dict[str, list[str]] = {}
     for entry in losers:
         kinds.setdefault(_kind(entry["reasons"][0]), []).append(names[entry["id"]])
-    found += [f"{listed(told[:3])}{f' and {len(told) - 3} more' if len(told) > 3 else ''}: {kind}."
+    found += [f"{in_a_row(told[:3])}{f' and {len(told) - 3} more' if len(told) > 3 else ''}: {kind}."
               for kind, told in kinds.items()]
     return found
 

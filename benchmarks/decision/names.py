@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from benchmarks.report.numbers import listed
 
 Fields = Mapping[str, Any]
 
@@ -24,6 +26,15 @@ def short_names(entries: Sequence[Fields]) -> dict[str, str]:
             *(aspect for aspect, differs in zip(_aspects(entry), differ, strict=True) if differs and aspect),
         ]) for entry in entries
     }
+
+
+def in_a_row(names: Iterable[str]) -> str:
+    """Short names as a list in words: `a, b (no batching) and c`, since what tells them apart has commas itself."""
+    told = []
+    for name in names:
+        model, _, aspects = name.partition(", ")
+        told.append(f"{model} ({aspects})" if aspects else model)
+    return listed(told)
 
 
 def in_common(entries: Sequence[Fields]) -> str:

@@ -9,10 +9,10 @@ from rich.table import Table
 
 from benchmarks.capacity.slo import arriving
 from benchmarks.decision.merits import known_accuracy, percent, shown_bracket
-from benchmarks.decision.names import in_common, short_names
+from benchmarks.decision.names import in_a_row, in_common, short_names
 from benchmarks.decision.trades import trades
 from benchmarks.machine.fingerprint import cpu_and_cores
-from benchmarks.report.numbers import MISSING, listed, milliseconds
+from benchmarks.report.numbers import MISSING, milliseconds
 
 Result = dict[str, Any]
 Entry = dict[str, Any]
@@ -81,7 +81,7 @@ def refinement(result: Result) -> list[str]:
     """One sentence about who got every axis, where somebody did."""
     names = short_names(result["configurations"])
     best = [names[each] for each in result.get("refined", [])]
-    return [f"Every axis for {listed(best)}: the best after the first pass."] if best else []
+    return [f"Every axis for {in_a_row(best)}: the best after the first pass."] if best else []
 
 
 def _tail(wish: dict[str, Any]) -> str:

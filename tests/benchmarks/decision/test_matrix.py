@@ -14,7 +14,7 @@ from benchmarks.decision import configurations
 from benchmarks.decision.configurations import Configuration, left_out, matrix
 from benchmarks.decision.estimate import Progress, estimated, minutes, seconds_for
 from benchmarks.decision.measure import _order
-from benchmarks.decision.names import in_common, short_names
+from benchmarks.decision.names import in_a_row, in_common, short_names
 from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.wish import USUAL, Wish
 
@@ -87,6 +87,7 @@ def test_a_configuration_is_named_by_what_tells_it_from_the_others() -> None:
         ["a, 1 thread", "b, 2 threads, no batching"], "onnxruntime")
     assert named(one, replace(one, model="a@2"), replace(one, device="cuda")) == (
         ["a@1", "a@2", "a@1, on CUDA"], "onnxruntime, 1 thread")
+    assert in_a_row(["a", "b, 2 threads, no batching", "c"]) == "a, b (2 threads, no batching) and c"
     assert str(replace(two, workers=2, max_batch=8, max_wait_ms=2.0)) == (
         "b, onnxruntime, 1 thread, 2 workers, batches of 8 that wait 2 ms")
 
