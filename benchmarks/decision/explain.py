@@ -25,11 +25,12 @@ from benchmarks.decision.names import in_a_row
 Entry = dict[str, Any]
 NOT_YET = "not measured yet"
 UNKNOWN_COST = "what the GPU costs is not known; --gpu-price-per-hour says it"
+TWIN = "the same as"
 # How a reason begins, and what is said of it where its figures would be too much.
 KINDS = {
     "accuracy": "not accurate enough", "capacity": "too little capacity", "no rate": "no rate keeps the objective",
     "dominated": "another one is as good in one respect and better in the other", "INVALID": "measured invalidly",
-    "the same as": "no different from the usual batching",
+    TWIN: "no different from the usual batching",
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.decision.explain import TWIN
 from benchmarks.decision.names import short_names
 from service.lanes import MARGIN, QUEUEING_S
 
@@ -26,7 +27,7 @@ def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
     names = short_names(entries)
     if twin := _twin(entry, entries):
         alone, joined = entry["forward_us"]["p50"], entry["forward_us"]["joined"]
-        return (f"the same as {names[twin['id']]}: joining requests does not pay for it ({alone:.0f} µs for an image "
+        return (f"{TWIN} {names[twin['id']]}: joining requests does not pay for it ({alone:.0f} µs for an image "
                 f"alone, {joined:.0f} µs in the best batch), so the service never joins any")
     # Of several that dominate, the most accurate of the clearly quicker ones is named, in whatever order they came.
     rivals = [other for other in entries if other is not entry and not other["unavailable"]

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.decision.explain import TWIN
 from benchmarks.decision.publish import PUBLISHED, USUAL, published
 from benchmarks.decision.trades import trades
 from benchmarks.decision.words import short_table
@@ -64,11 +65,14 @@ def _others(entries: list[dict[str, Any]]) -> str:
     """How many lost, and how: `Of 20 configurations: 4 in a tie with it, 14 dominated, 1 unfit.`"""
     ties = sum(entry["verdict"] == "tie" for entry in entries)
     fit = sum(entry["verdict"] == "fits" for entry in entries)
-    dominated = sum(entry["verdict"] == "rejected" and bool(entry["dominated"]) for entry in entries)
-    rejected = sum(entry["verdict"] == "rejected" for entry in entries) - dominated
+    lost = [entry["dominated"] or "" for entry in entries if entry["verdict"] == "rejected"]
+    twins = sum(reason.startswith(TWIN) for reason in lost)
+    dominated = sum(map(bool, lost)) - twins
+    rejected = len(lost) - dominated - twins
     told = [f"{count} {text}" for count, text in (
         (ties, "in a tie with it"), (fit, "that would do for more cost"),
         (dominated, "dominated (another is as good in one respect and better in the other)"),
+        (twins, "no different from the usual batching (joining requests does not pay for them)"),
         (rejected, "unfit (too slow, or not accurate enough)"),
     ) if count]
     return f"Of {len(entries)} configurations: {', '.join(told)}. [Every one, with its reason](#weigh)."

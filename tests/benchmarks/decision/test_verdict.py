@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.decision import told
 from benchmarks.decision.screening import dominated_by
 from benchmarks.decision.trades import trades
 from benchmarks.decision.verdict import decide
@@ -422,3 +423,16 @@ def test_where_nothing_fits_or_only_one_there_is_nothing_to_trade(
         decide(entries, wish)
 
         assert trades(entries, wish) == []
+
+
+def test_the_headline_counts_apart_what_lost_and_what_makes_no_difference(
+    wish: dict[str, Any], one: Callable[..., Entry]
+) -> None:
+    entries = [one("best"), one("slow", low=50, high=60),
+               one("worse", dominated="dominated: best is better", capacity=None),
+               one("twin", dominated="the same as best: joining requests does not pay for it", capacity=None)]
+    decide(entries, wish)
+
+    assert told._others(entries).startswith(
+        "Of 4 configurations: 1 dominated (another is as good in one respect and better in the other), 1 no different "
+        "from the usual batching (joining requests does not pay for them), 1 unfit (too slow, or not accurate enough).")
