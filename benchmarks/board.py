@@ -19,7 +19,9 @@ from typing import Any
 
 from benchmarks.commands.shared import file
 from benchmarks.comparison.publish import RESULTS
+from benchmarks.decision.explain import TWIN
 from benchmarks.decision.merits import bracket_of
+from benchmarks.decision.names import batching
 from benchmarks.decision.publish import published
 from benchmarks.decision.trades import trades
 from benchmarks.machine.children import ROOT
@@ -72,7 +74,8 @@ def _board(results: list[Result]) -> Board:
     latencies = {} if compared is None else {_key_of(model, compared): _latency(model, compared)
                                              for model in compared["models"]}
     rows = [_row(entry, latencies, each["wish"]) for each in weighed for entry in each["configurations"]
-            if entry["artifact"]]  # else it stands in the matrix with the reason why it could not be tried
+            if entry["artifact"]  # else it stands in the matrix with the reason why it could not be tried
+            and not (entry["dominated"] or "").startswith(TWIN)]
     known = {(row.sha256, row.runtime, row.threads, row.workers) for row in rows}
     rows += [row for key, row in latencies.items() if key not in known]
     machine = latest["machine"]
@@ -124,8 +127,8 @@ def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row], wish: R
         told |= {name: known for name in names if (known := getattr(same, name))}
     return Row(
         model=entry["model"], sha256=sha256, runtime=entry["runtime"], device=entry["device"],
-        threads=entry["threads"], workers=entry["workers"], capacity=bracket_of(entry),
-        objective=wish["objective_text"],
+        threads=entry["threads"], workers=entry["workers"], batching=batching(entry) or None,
+        capacity=bracket_of(entry), objective=wish["objective_text"],
         core_seconds=entry["cost"]["core_seconds"] if entry["cost"] else None,
         reason=None if bracket_of(entry) else _reason(entry), **told,
     )

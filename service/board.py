@@ -49,6 +49,7 @@ class Row(_Part):
     device: str = "cpu"
     threads: int = 1
     workers: int = 1
+    batching: str | None = Field(default=None, description="in words, where it is not the service's usual way")
     p50_ms: Figure | None = None
     p99_ms: Figure | None = None
     rate: float | None = Field(default=None, description="requests/s at which the two were measured")

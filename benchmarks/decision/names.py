@@ -47,8 +47,12 @@ def _aspects(one: Fields) -> tuple[str, str, str, str]:
     """Runtime, cores, device and batching in words; of the last two nothing where they are as usual."""
     cores = f"{one['threads']} thread{'s' if one['threads'] > 1 else ''}"
     cores += f", {one['workers']} workers" if one["workers"] > 1 else ""
-    policy = ""
-    if not one["usual_policy"]:
-        policy = "no batching" if one["max_batch"] == 1 else f"batches of {one['max_batch']}" + (
-            f" that wait {one['max_wait_ms']:g} ms" if one["max_wait_ms"] else "")
-    return one["runtime"], cores, "on CUDA" if one["device"] == "cuda" else "", policy
+    return one["runtime"], cores, "on CUDA" if one["device"] == "cuda" else "", batching(one)
+
+
+def batching(one: Fields) -> str:
+    """Its batch policy; nothing where it is as usual."""
+    if one["usual_policy"]:
+        return ""
+    return "no batching" if one["max_batch"] == 1 else f"batches of {one['max_batch']}" + (
+        f" that wait {one['max_wait_ms']:g} ms" if one["max_wait_ms"] else "")

@@ -109,7 +109,7 @@ function entry(model, place) {
 }
 
 /** How the server ran when a row was measured. */
-const wayOf = (row) => `${row.runtime}${row.device === "cpu" ? "" : ` on ${row.device}`}, ${count(row.threads, "thread")}, ${count(row.workers, "worker")}`;
+const wayOf = (row) => `${row.runtime}${row.device === "cpu" ? "" : ` on ${row.device}`}, ${count(row.threads, "thread")}, ${count(row.workers, "worker")}${row.batching ? `, ${row.batching}` : ""}`;
 
 function caption(board, shown, ways) {
   const objectives = new Set(shown.map((each) => each.row.objective).filter(Boolean));
@@ -128,7 +128,7 @@ function rowOf(each, rows) {
   const hashes = (each.model.card?.files ?? []).map((file) => file.sha256);
   const open = each.model.runtimes.filter((runtime) => runtime.open).map((runtime) => runtime.name);
   const wants = [
-    (row) => hashes.includes(row.sha256), (row) => open.includes(row.runtime), (row) => row.threads === 1 && row.workers === 1,
+    (row) => hashes.includes(row.sha256), (row) => open.includes(row.runtime), (row) => row.threads === 1 && row.workers === 1 && !row.batching,
   ];
   const merit = (row) => wants.reduce((sum, want) => 2 * sum + Number(want(row)), 0);
   const row = rows.filter((one) => one.model === each.id).sort((one, other) => merit(other) - merit(one))[0];
