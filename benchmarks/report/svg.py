@@ -20,6 +20,18 @@ text { font: 13px system-ui, sans-serif; fill: #1b1f24 } .soft { fill: #5a6472 }
 """
 
 
+Box = tuple[float, float, float, float]  # from left to right and from top to bottom
+BESIDE = 9                          # pixels between a point and its text
+HEIGHTS = (-9, 18, -25, 34, -41, 50)  # of a text's base line below its point
+OTHERWISE = 10                      # pixels that a text would rather be further away than on the other side
+LETTER, ASCENT, DESCENT = 7.0, 12, 3  # pixels, about
+
+
+def _box(a: float, b: float, text: str, left: bool, height: float) -> Box:
+    begin = a - BESIDE - LETTER * len(text) if left else a + BESIDE
+    return begin, begin + LETTER * len(text), b + height - ASCENT, b + height + DESCENT
+
+
 @dataclass
 class Axis:
     """Values from `low` to `high` along a side of the chart."""
@@ -57,6 +69,7 @@ class Chart:
     y: Axis
     title: str    # what it shows, for those who cannot see it
     _parts: list[Markup] = field(default_factory=list)
+    _taken: list[Box] = field(default_factory=list)  # by texts beside points
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a point lies on the paper."""
@@ -86,11 +99,22 @@ class Chart:
                               fill=colour if filled else "none"))
 
     def text(self, x: float, y: float, text: str, *, below: bool = False) -> None:
-        """A text beside a point, on the side where it stays on the paper."""
+        """A text beside a point, on the side where it stays on the paper, and where no other text is yet."""
         a, b = self.at(x, y)
         left = a > WIDTH * 0.6
-        self._parts.append(el("text", text, x=a - 9 if left else a + 9, y=b + 18 if below else b - 9,
+        heights = sorted(HEIGHTS, key=lambda height: abs(height) + OTHERWISE * ((height > 0) != below))
+        places = [(side, height) for height in heights for side in (left, not left)]
+        free = (place for place in places if self._is_free(a, b, text, *place))
+        left, height = next(free, places[0])
+        self._taken.append(_box(a, b, text, left, height))
+        self._parts.append(el("text", text, x=a - BESIDE if left else a + BESIDE, y=b + height,
                               text_anchor="end" if left else "start"))
+
+    def _is_free(self, a: float, b: float, text: str, left: bool, height: float) -> bool:
+        box = _box(a, b, text, left, height)
+        inside = box[0] >= LEFT and box[1] <= WIDTH and box[2] >= 0 and box[3] <= HEIGHT - BOTTOM
+        return inside and not any(box[0] < other[1] and other[0] < box[1] and box[2] < other[3] and other[2] < box[3]
+                                  for other in self._taken)
 
     def limit(self, text: str, *, x: float | None = None, y: float | None = None) -> None:
         """A dashed line at a value that was asked for."""
