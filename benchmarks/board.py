@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.commands.shared import file
 from benchmarks.comparison.publish import RESULTS
-from benchmarks.decision.explain import TWIN
+from benchmarks.decision.explain import makes_no_difference
 from benchmarks.decision.merits import bracket_of
 from benchmarks.decision.names import batching
 from benchmarks.decision.publish import published
@@ -75,7 +75,7 @@ def _board(results: list[Result]) -> Board:
                                              for model in compared["models"]}
     rows = [_row(entry, latencies, each["wish"]) for each in weighed for entry in each["configurations"]
             if entry["artifact"]  # else it stands in the matrix with the reason why it could not be tried
-            and not (entry["dominated"] or "").startswith(TWIN)]
+            and not makes_no_difference(entry)]
     known = {(row.sha256, row.runtime, row.threads, row.workers) for row in rows}
     rows += [row for key, row in latencies.items() if key not in known]
     machine = latest["machine"]

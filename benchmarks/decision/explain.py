@@ -34,6 +34,11 @@ KINDS = {
 }
 
 
+def makes_no_difference(entry: Entry) -> bool:
+    """Whether it was dropped before any load as another one's twin."""
+    return (entry["dominated"] or "").startswith(TWIN)
+
+
 def sentence(
     tied: list[Entry], losers: list[Entry], wish: dict[str, Any], names: dict[str, str]
 ) -> str:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.decision.explain import TWIN
+from benchmarks.decision.explain import makes_no_difference
 from benchmarks.decision.publish import PUBLISHED, USUAL, published
 from benchmarks.decision.trades import trades
 from benchmarks.decision.words import short_table
@@ -65,9 +65,9 @@ def _others(entries: list[dict[str, Any]]) -> str:
     """How many lost, and how: `Of 20 configurations: 4 in a tie with it, 14 dominated, 1 unfit.`"""
     ties = sum(entry["verdict"] == "tie" for entry in entries)
     fit = sum(entry["verdict"] == "fits" for entry in entries)
-    lost = [entry["dominated"] or "" for entry in entries if entry["verdict"] == "rejected"]
-    twins = sum(reason.startswith(TWIN) for reason in lost)
-    dominated = sum(map(bool, lost)) - twins
+    lost = [entry for entry in entries if entry["verdict"] == "rejected"]
+    twins = sum(map(makes_no_difference, lost))
+    dominated = sum(bool(entry["dominated"]) for entry in lost) - twins
     rejected = len(lost) - dominated - twins
     told = [f"{count} {text}" for count, text in (
         (ties, "in a tie with it"), (fit, "that would do for more cost"),

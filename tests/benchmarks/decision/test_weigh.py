@@ -223,6 +223,8 @@ def test_models_that_answer_different_questions_are_not_weighed_as_rivals(toys: 
     (["--rate", "3"], "even 120 seconds of it prove nothing about p99; ask for at least 5.8"),
     (["--slo", "p99.9=1s"], "even 120 seconds of it prove nothing about p99.9; ask for at least 58.1"),
     (["--objective", "energy", "--passes", "1"], "needs --passes 2 or more"),
+    (["--refine", "11"], "--refine 11 is not from 0 to 10"), (["--refine", "0"], "0 is not a whole number from 1"),
+    (["--refine", "--full"], "--full tries every axis of every model already: leave --refine out"),
 ])
 def test_a_wish_that_makes_no_sense_is_refused_with_an_example(option: list[str], said: str) -> None:
     command = ["weigh", "--slo", "p99=20ms", "--min-accuracy", "0.9", "--rate", "10", *option]
