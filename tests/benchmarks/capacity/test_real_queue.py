@@ -1,4 +1,4 @@
-"""A real server with one worker and a fixed service time, over HTTP, against the theory of its queue (M/D/1).
+"""A real server with one worker and a fixed service time, over HTTP, against its queue as theory has it.
 
 A busy machine is another queue in front of this one. Where loads show it, by a late generator or by service times that
 scatter, the test says so and is skipped.
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from queueing import capacity, response
+from numpy.typing import NDArray
+from queueing import answered, capacity
 
 from benchmarks.capacity.measure import Target, find_capacity, summary
 from benchmarks.capacity.probe import Effort
@@ -21,67 +22,75 @@ from benchmarks.capacity.slo import Slo
 from benchmarks.load.audit import audit
 from benchmarks.load.generator import send
 from benchmarks.load.plan import Plan
-from benchmarks.load.rows import OK
+from benchmarks.load.rows import OK, Rows
 from benchmarks.load.stored import Load, read_load
 from benchmarks.machine.server import Server
 from benchmarks.stats.earlystop import most_over
-from benchmarks.stats.intervals import latency_interval
 
 pytestmark = pytest.mark.slow
 
 Fake = Callable[..., AbstractContextManager[Server]]
 WORK = 0.005      # seconds
 ATTEMPTS = 3
-SCATTER = 1.2     # of the service time, 95th percentile over median; a fixed one has none
+SCATTER = 1.2     # of the service time, 98th percentile over median; a fixed one has none
+STALL = 3         # and the longest over the median
+MARGIN = 1.5      # of a median over that of the queue
 
 
-def service_seconds(*loads: Load) -> tuple[float, float]:
-    """Median and 95th percentile of the time between two answers when the second request was waiting already."""
-    gaps = [np.empty(0)]
-    for load in loads:
-        rows = load.rows.where(np.argsort(load.rows.done))
-        waited = rows.sent[1:] < rows.done[:-1] - 500
-        gaps.append(np.diff(rows.done)[waited] / 1e6)
-    found = np.concatenate(gaps)
-    return (float(np.median(found)), float(np.percentile(found, 95))) if len(found) > 20 else (WORK, np.inf)
+def service_us(*loads: Load) -> NDArray[np.int64]:
+    """What the worker took for each request: from when it was free, or from when the request came if that was later."""
+    def each(rows: Rows) -> NDArray[np.int64]:
+        rows = rows.where(np.argsort(rows.done))
+        return rows.done[1:] - np.maximum(rows.sent[1:], rows.done[:-1])
+
+    return np.concatenate([each(load.rows) for load in loads])
 
 
 def left_alone(load: Load) -> bool:
     """Whether the machine had nothing else to do."""
-    middle, high = service_seconds(load)
-    return high < SCATTER * middle and not any(finding.code == "send-lag" for finding in audit(load))
+    middle, high, most = np.percentile(service_us(load), [50, 98, 100])
+    scatters = high > SCATTER * middle or most > STALL * middle
+    return not scatters and not any(finding.code == "send-lag" for finding in audit(load))
 
 
-def agreement(server: Server, bodies: Path, folder: Path, utilisation: float) -> str:
-    """`agrees`, `differs` or `busy`, from loads at a share of the service rate; they stop at the first that agrees."""
-    rate, found = utilisation / WORK, ""
+def at_utilisation(share: float, server: Server, bodies: Path, folder: Path) -> Load:
+    """A load at a share of the service rate: the first while the machine had nothing else to do, or the last one."""
+    rate = share / WORK
     folder.mkdir()
     for attempt in range(ATTEMPTS):
         plan = Plan(name=f"md1-{attempt}", model="toy@1", arrival="poisson", rate=rate, seconds=700 / rate,
                     warmup=0.3, seed=11 + attempt)
         load = send(plan, server, payloads=bodies, folder=folder)
-        assert load.rows.count(OK) == len(load.rows)
-        if not left_alone(load):
-            found = "busy"
-            continue
-        low, high = latency_interval(load.rows.measured.response_us, 99)
-        if low <= 1e6 * response(99, rate, service_seconds(load)[0]) <= high:
-            return "agrees"
-        # One in twenty intervals misses by its own account, so one miss proves nothing.
-        found = "differs"
-    return found
+        if left_alone(load):
+            break
+    return load
 
 
-def test_the_measured_curve_of_the_p99_is_what_theory_says(fake: Fake, bodies: Path, tmp_path: Path) -> None:
+def queued_us(load: Load, service: int, percentile: float) -> float:
+    """In the queue of these very arrivals; the p99 of 700 others at 70 % would be a third off by chance."""
+    waited = answered(load.rows.intended, service) - load.rows.intended
+    return float(np.percentile(waited[~load.rows.warmup], percentile))
+
+
+def test_the_measured_response_times_are_those_of_the_queue(fake: Fake, bodies: Path, tmp_path: Path) -> None:
     shares = (0.45, 0.7)
     with ExitStack() as stack, ThreadPoolExecutor() as pool:  # waiting for each other they take no more time than one
         servers = [stack.enter_context(fake("--work", WORK)) for _ in shares]
-        found = list(pool.map(lambda k: agreement(servers[k], bodies, tmp_path / str(k), shares[k]),
+        found = list(pool.map(lambda k: at_utilisation(shares[k], servers[k], bodies, tmp_path / str(k)),
                               range(len(shares))))
 
-    if "busy" in found:
+    for load in found:
+        assert load.rows.count(OK) == len(load.rows)
+        for percentile in (50, 90, 99):
+            # Whatever else the machine does, nobody is served before the queue lets him: less would hide waiting.
+            least = queued_us(load, int(WORK * 1e6), percentile)
+            assert np.percentile(load.rows.measured.response_us, percentile) >= least - 100  # clocks of two processes
+    if not all(map(left_alone, found)):
         pytest.skip("this machine was too busy for a fixed service time")
-    assert found == ["agrees"] * len(shares)
+    for load in found:
+        # A single stall makes a p99 of 700, which says nothing of the generator; the median hardly feels it.
+        expected = queued_us(load, int(np.median(service_us(load))), 50)
+        assert np.median(load.rows.measured.response_us) < MARGIN * expected
 
 
 @pytest.fixture
@@ -118,7 +127,7 @@ def test_the_measured_capacity_is_what_theory_says_and_a_search_resumes(
     assert found.low < 1.1 / WORK
     assert summary(found, probes, slo)["pass_rate"] == found.low
 
-    service, _ = service_seconds(*loads())
+    service = float(np.median(service_us(*loads()))) / 1e6
     if any(probe.blame for probe in probes) or not all(map(left_alone, loads())):
         pytest.skip("this machine was too busy for a fixed service time")
     # A rate passes when so few requests are late that the objective is proven, which is safely below its capacity.
