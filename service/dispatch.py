@@ -1,9 +1,10 @@
 """Where work runs: on the event loop when a thread hop would cost more than the work, else on a few threads.
 
-A model that is quick and gains nothing from company runs on the event loop, without a queue. Any other has a lane
-(`lanes.py`): requests wait there for one turn of the loop, so that those which came together go together, and whenever
-a thread gets free it takes what waits by then, as far as a larger batch was measured to be quicker. Nothing waits for
-company while a thread is idle, unless `max_wait_ms` says so. Threads go to the lane that has had the least of them.
+A model that is quick and gains nothing from company runs on the event loop, without a queue; where company could pay, a
+worker with one core to itself tries which is cheaper (`joining.py`). Any other has a lane (`lanes.py`): requests wait
+there for one turn of the loop, so that those which came together go together, and whenever a thread gets free it takes
+what waits by then, as far as a larger batch was measured to be quicker. Nothing waits for company while a thread is
+idle, unless `max_wait_ms` says so. Threads go to the lane that has had the least of them.
 
 A request that was given up, or whose deadline has passed, leaves its lane and never reaches the model; what a thread
 does for it already ends with the image, or the call of the model, that it is at. A batch that fails is run again one
@@ -59,6 +60,8 @@ class Dispatch:
         self._max_batch = settings.max_batch
         self._max_wait_s = settings.max_wait_ms / 1000
         self._timeout_s = settings.timeout_s
+        self._tries = self._alone and not self._max_wait_s
+        self._newest: Lane | None = None   # that was asked for last
         self._mean_s = 0.0  # of recent jobs, for Retry-After
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
         self._lanes: dict[int, Lane] = {}  # by id of the opened model
@@ -87,6 +90,7 @@ class Dispatch:
         """Forget the lanes of models that left the shelf, once nothing waits in them; their memory goes with them."""
         kept = set(map(id, opened))
         self._lanes = {place: lane for place, lane in self._lanes.items() if place in kept or lane.queue}
+        self._newest = None
 
     def depth(self) -> dict[tuple[str, str], int]:
         """Requests that wait, by (model, runtime)."""
@@ -110,18 +114,31 @@ class Dispatch:
             raise self._late(deadline_ns, watch)
         lane = self.lane(opened)
         count = len(images)
-        if not lane.queue and not (count < self._max_batch and lane.curve.pays()) and (
-            lane.curve.expected_s(count) <= self._inline_s
-        ):
+        if lane is not self._newest:
+            lane.joining.restart()  # its window holds work for another
+            self._newest = lane
+        if not lane.queue and not self._joins(lane, count) and lane.curve.expected_s(count) <= self._inline_s:
             part = lane.curve.part(count) if count > 1 else 1
             began = time.perf_counter_ns()
             result = _in_parts(opened, images, part)
             watch.mark("infer")
             _learn(lane, count, part, (time.perf_counter_ns() - began) / 1e9)
+            self._count(lane, 1, count)
             return result
         if len(lane.queue) >= self._max_waiting:
             raise self._overloaded(lane)
         return await self._wait(lane, images, watch, deadline_ns, receive)
+
+    def _joins(self, lane: Lane, count: int) -> bool:
+        """Whether a request of `count` images should wait a turn of the loop for others to go with."""
+        could = count < self._max_batch and lane.curve.pays()
+        return could and (not self._tries or lane.joining.now)
+
+    def _count(self, lane: Lane, requests: int, images: int) -> None:
+        if requests == 1 and images >= self._max_batch:  # its time says nothing of those that could join
+            lane.joining.restart()
+        else:
+            lane.joining.served(requests)
 
     async def _wait(
         self, lane: Lane, images: NDArray[np.uint8], watch: Stopwatch, deadline_ns: int | None, receive: Receive | None
@@ -240,7 +257,9 @@ class Dispatch:
         pump: bool = True
     ) -> None:
         if not any(isinstance(result, Exception) for result in results):  # how long failing takes says nothing
-            _learn(lane, sum(job.count for job in batch), part, (ended - started) / 1e9)
+            count = sum(job.count for job in batch)
+            _learn(lane, count, part, (ended - started) / 1e9)
+            self._count(lane, len(batch), count)
         for job, result in zip(batch, results, strict=True):
             if job.future.done():
                 continue

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.joining import Joining
 from service.shelf import Opened
 
 LEARN = 0.2         # weight of the newest call
@@ -119,13 +120,14 @@ class Lane:
     """One opened model's queue, in order of arrival. `served_s` is the thread time it has had, for fairness; `called`
     hears of the images of every call."""
 
-    __slots__ = ("called", "curve", "images", "opened", "queue", "served_s")
+    __slots__ = ("called", "curve", "images", "joining", "opened", "queue", "served_s")
 
     def __init__(self, opened: Opened, max_batch: int, called: Callable[[int], None]) -> None:
         self.opened = opened
         self.called = called
         self.curve = Curve(opened.image_s, max_batch)
         self.queue: OrderedDict[Job, None] = OrderedDict()
+        self.joining = Joining()
         self.images = 0  # in the queue
         self.served_s = 0.0
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.dispatch import Dispatch
+from service.joining import WINDOW
 from service.lanes import Curve
 from service.problems import Problem
 from service.settings import Settings
@@ -379,6 +380,60 @@ def test_batches_that_save_nothing_are_not_made() -> None:
 
     assert curve.limit(100) == 1
     assert not curve.pays()
+
+
+ALONE = {"workers": 256, "inline_ms": 1, "concurrency": 1}  # more workers than cores: each has at most one
+
+
+def together(dispatch: Dispatch, toy: Any, requests: int) -> Awaitable[Any]:
+    return asyncio.gather(*(dispatch.infer(toy, images(1), Stopwatch()) for _ in range(requests)))
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_a_worker_with_one_core_joins_requests_only_while_that_was_found_cheaper(joins: bool) -> None:
+    calls: list[int] = []
+    toy = model(before=lambda batch: calls.append(len(batch)), image_s=0.01)
+
+    async def work(dispatch: Dispatch) -> None:
+        dispatch.lane(toy).joining.now = joins
+        await together(dispatch, toy, 4)
+
+    with_dispatch(work, **ALONE)
+
+    assert len(calls) == (2 if joins else 4)  # two: a size that is not known yet is tried first
+    assert sum(calls) == 4
+
+
+@pytest.mark.parametrize("given", [{**ALONE, "inline_ms": 0}, {**ALONE, "max_wait_ms": 1.0}])
+def test_where_threads_are_free_or_waiting_was_wished_for_requests_join_all_the_same(given: dict[str, float]) -> None:
+    calls: list[int] = []
+    toy = model(before=lambda batch: calls.append(len(batch)), image_s=0.01)
+
+    async def work(dispatch: Dispatch) -> None:
+        dispatch.lane(toy).joining.now = False
+        await together(dispatch, toy, 4)
+
+    with_dispatch(work, **given)
+
+    assert len(calls) < 4
+
+
+def test_models_that_take_turns_and_requests_of_many_images_teach_nothing_about_joining() -> None:
+    toy, other = model(image_s=0.01), model("other", image_s=0.01)
+
+    async def work(dispatch: Dispatch) -> list[bool]:
+        for _ in range(2 * WINDOW):
+            await dispatch.infer(toy, images(1), Stopwatch())
+            await dispatch.infer(other, images(1), Stopwatch())
+        for _ in range(2 * WINDOW):
+            await dispatch.infer(toy, images(1), Stopwatch())
+            await dispatch.infer(toy, images(*[1] * 32), Stopwatch())
+        teaches_nothing = dispatch.lane(toy).joining.now
+        for _ in range(WINDOW + 1):
+            await dispatch.infer(toy, images(1), Stopwatch())
+        return [teaches_nothing, dispatch.lane(toy).joining.now]
+
+    assert with_dispatch(work, **ALONE) == [True, False]
 
 
 def test_a_large_request_is_cut_where_smaller_calls_are_as_quick() -> None:
