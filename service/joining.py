@@ -8,52 +8,69 @@ and of not joining. That is what counts for a worker with one core to itself, wh
 
 from __future__ import annotations
 
+import math
 import time
-from collections import deque
 from collections.abc import Callable
-from statistics import median
 
 WINDOW = 64                # requests
 WINDOW_NS = 1_000_000_000  # a window that took longer was mostly idle: whatever else the process does would be in it
-LEAST = 3                  # windows of each kind before one is preferred
-KEPT = 8                   # of each kind, the newest; their median counts
-MARGIN = 0.97              # at a tie requests join: those that came together then end together
+PAIRS = 48                 # that the estimate is a mean of; one alone is off by a tenth on a busy machine
+OUTLIER = 0.3              # of the logarithm; a pair says no more than this
+SAVED = 0.03               # at least, by joining: all wait for the last of them, so at a tie they are better off apart
 AGAIN = 16                 # every so many windows the other kind is tried
 
 
 class Joining:
-    """`now` says whether requests should wait for each other at present. One per lane; used from the event loop."""
+    """`now` says whether requests should wait for each other at present. One per lane; used from the event loop.
 
-    __slots__ = ("_began", "_clock", "_cpu", "_cpu_began", "_requests", "_spent", "_windows", "now")
+    Neighbouring windows of different kinds are compared, because what a request costs drifts with the load and with the
+    machine's other guests.
+    """
+
+    __slots__ = (
+        "_began", "_clock", "_cpu", "_cpu_began", "_excess", "_former", "_pairs", "_requests", "_windows", "now",
+    )
 
     def __init__(
         self, clock: Callable[[], int] = time.perf_counter_ns, cpu: Callable[[], int] = time.process_time_ns
     ) -> None:
-        self.now = True
+        self.now = False
         self._clock, self._cpu = clock, cpu
-        self._spent: dict[bool, deque[float]] = {kind: deque(maxlen=KEPT) for kind in (True, False)}  # ns per request
-        self._windows = 0
+        self._excess = 0.0  # of joining: the logarithm of what it costs over what not joining costs
+        self._pairs = 0
+        self._windows = 0   # since the estimate is good
         self.restart()
 
     def restart(self) -> None:
         """Forget the window so far: not all of it was requests for this model that could have joined."""
-        self._requests = 0
-        self._began, self._cpu_began = self._clock(), self._cpu()
+        self._former: tuple[bool, float] | None = None  # kind and ns per request of the window before
+        self._begin()
 
     def served(self, requests: int) -> None:
         """So many requests have their results, as `now` told them to."""
         self._requests += requests
         if self._requests < WINDOW:
             return
-        if self._clock() - self._began <= WINDOW_NS:
-            self._spent[self.now].append((self._cpu() - self._cpu_began) / self._requests)
-            self._windows += 1
-            self.now = self._next()
-        self.restart()
+        if self._clock() - self._began > WINDOW_NS:
+            self.restart()
+            return
+        spent = max(1, self._cpu() - self._cpu_began) / self._requests
+        if self._former is not None and self._former[0] != self.now:
+            self._learn(math.log(spent / self._former[1]) * (1 if self.now else -1))
+        self._former = self.now, spent
+        self.now = self._next()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._requests = 0
+        self._began, self._cpu_began = self._clock(), self._cpu()
+
+    def _learn(self, excess: float) -> None:
+        self._pairs = min(self._pairs + 1, PAIRS)
+        self._excess += (max(-OUTLIER, min(excess, OUTLIER)) - self._excess) / self._pairs
 
     def _next(self) -> bool:
-        joined, apart = self._spent[True], self._spent[False]
-        if min(len(joined), len(apart)) < LEAST:
-            return len(joined) <= len(apart)
-        better = median(apart) >= MARGIN * median(joined)
-        return better != (self._windows % AGAIN == 0)
+        if self._pairs < PAIRS:
+            return not self.now
+        self._windows += 1
+        return (self._excess < -SAVED) != (self._windows % AGAIN == 0)
