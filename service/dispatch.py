@@ -114,7 +114,7 @@ class Dispatch:
             raise self._late(deadline_ns, watch)
         lane = self.lane(opened)
         count = len(images)
-        if lane is not self._newest:
+        if self._tries and lane is not self._newest:
             lane.joining.restart()  # its window holds work for another
             self._newest = lane
         if not lane.queue and not self._joins(lane, count) and lane.curve.expected_s(count) <= self._inline_s:
@@ -122,8 +122,7 @@ class Dispatch:
             began = time.perf_counter_ns()
             result = _in_parts(opened, images, part)
             watch.mark("infer")
-            _learn(lane, count, part, (time.perf_counter_ns() - began) / 1e9)
-            self._count(lane, 1, count)
+            self._learn(lane, 1, count, part, (time.perf_counter_ns() - began) / 1e9)
             return result
         if len(lane.queue) >= self._max_waiting:
             raise self._overloaded(lane)
@@ -134,7 +133,12 @@ class Dispatch:
         could = count < self._max_batch and lane.curve.pays()
         return could and (not self._tries or lane.joining.now)
 
-    def _count(self, lane: Lane, requests: int, images: int) -> None:
+    def _learn(self, lane: Lane, requests: int, images: int, part: int, seconds: float) -> None:
+        lane.curve.learn(part, seconds * part / images)
+        for first in range(0, images, part):
+            lane.called(min(part, images - first))
+        if not self._tries:
+            return
         if requests == 1 and images >= self._max_batch:  # its time says nothing of those that could join
             lane.joining.restart()
         else:
@@ -257,9 +261,7 @@ class Dispatch:
         pump: bool = True
     ) -> None:
         if not any(isinstance(result, Exception) for result in results):  # how long failing takes says nothing
-            count = sum(job.count for job in batch)
-            _learn(lane, count, part, (ended - started) / 1e9)
-            self._count(lane, len(batch), count)
+            self._learn(lane, len(batch), sum(job.count for job in batch), part, (ended - started) / 1e9)
         for job, result in zip(batch, results, strict=True):
             if job.future.done():
                 continue
@@ -380,12 +382,6 @@ class Dispatch:
 def _nobody(_: Opened) -> Callable[[int], None]:
     """No one listens."""
     return lambda _: None
-
-
-def _learn(lane: Lane, count: int, part: int, seconds: float) -> None:
-    lane.curve.learn(part, seconds * part / count)
-    for first in range(0, count, part):
-        lane.called(min(part, count - first))
 
 
 def _in_parts(

@@ -385,20 +385,22 @@ def test_batches_that_save_nothing_are_not_made() -> None:
 ALONE = {"workers": 256, "inline_ms": 1, "concurrency": 1}  # more workers than cores: each has at most one
 
 
-def together(dispatch: Dispatch, toy: Any, requests: int) -> Awaitable[Any]:
-    return asyncio.gather(*(dispatch.infer(toy, images(1), Stopwatch()) for _ in range(requests)))
-
-
-@pytest.mark.parametrize("joins", [True, False])
-def test_a_worker_with_one_core_joins_requests_only_while_that_was_found_cheaper(joins: bool) -> None:
+def calls_of_four(joins: bool, **given: float) -> list[int]:
+    """Images in each call that four requests at once lead to, where joining was found to be cheaper, or not."""
     calls: list[int] = []
     toy = model(before=lambda batch: calls.append(len(batch)), image_s=0.01)
 
     async def work(dispatch: Dispatch) -> None:
         dispatch.lane(toy).joining.now = joins
-        await together(dispatch, toy, 4)
+        await asyncio.gather(*(dispatch.infer(toy, images(1), Stopwatch()) for _ in range(4)))
 
-    with_dispatch(work, **ALONE)
+    with_dispatch(work, **given)
+    return calls
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_a_worker_with_one_core_joins_requests_only_while_that_was_found_cheaper(joins: bool) -> None:
+    calls = calls_of_four(joins, **ALONE)
 
     assert len(calls) == (2 if joins else 4)  # two: a size that is not known yet is tried first
     assert sum(calls) == 4
@@ -406,16 +408,7 @@ def test_a_worker_with_one_core_joins_requests_only_while_that_was_found_cheaper
 
 @pytest.mark.parametrize("given", [{**ALONE, "inline_ms": 0}, {**ALONE, "max_wait_ms": 1.0}])
 def test_where_threads_are_free_or_waiting_was_wished_for_requests_join_all_the_same(given: dict[str, float]) -> None:
-    calls: list[int] = []
-    toy = model(before=lambda batch: calls.append(len(batch)), image_s=0.01)
-
-    async def work(dispatch: Dispatch) -> None:
-        dispatch.lane(toy).joining.now = False
-        await together(dispatch, toy, 4)
-
-    with_dispatch(work, **given)
-
-    assert len(calls) < 4
+    assert len(calls_of_four(False, **given)) < 4
 
 
 def test_models_that_take_turns_and_requests_of_many_images_teach_nothing_about_joining() -> None:
