@@ -17,6 +17,11 @@ if importlib.util.find_spec("torch") is None:
     collect_ignore = ["training", "export"]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes go by their argument's name: what is packed with the time of day in it differs from worker to worker."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def toy_models(tmp_path: Path) -> Path:
     """A model root that holds `toy@1`: 4x4 grey, classes dark and bright."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.machine.ports import free_port
+
 REPOSITORY = Path(__file__).parent.parent
 START_S = 60
 
@@ -24,9 +25,7 @@ class Process:
 
     def __init__(self, models: Path, home: Path, *options: str, python: str | Path = sys.executable,
                  **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = home / "server.log"
         home.mkdir(parents=True, exist_ok=True)

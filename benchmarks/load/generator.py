@@ -18,7 +18,8 @@ from typing import Any
 from benchmarks.load.plan import Order, Plan, write_order
 from benchmarks.load.stored import Load, facts_path, read_load, rows_path, write_facts
 from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import Reachable, Usage, free_port
+from benchmarks.machine.ports import free_port
+from benchmarks.machine.server import Reachable, Usage
 from benchmarks.machine.witness import Side, Witness, affinity, cpu_seconds
 
 LOCUSTFILE = ROOT / "benchmarks" / "locustfile.py"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import psutil
 
 from benchmarks.load.wire import bearer
 from benchmarks.machine.children import last_lines, process_tree, start, stop
+from benchmarks.machine.ports import free_port
 from benchmarks.machine.witness import affinity
 
 START_LIMIT = 90.0  # seconds until /readyz must answer 200
@@ -165,14 +165,6 @@ def taste(server: Reachable, path: str, *, content: bytes, content_type: str, ti
     except httpx.HTTPError as error:
         raise ServerError(f"POST {path}: {error or type(error).__name__}\n{last_lines(server.log)}") from error
     return statistics.median(taken)
-
-
-def free_port() -> int:
-    """A TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _await_ready(url: str, process: subprocess.Popen[str], log: Path) -> None:

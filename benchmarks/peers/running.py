@@ -16,7 +16,8 @@ import httpx
 import psutil
 
 from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import Usage, free_port, usage_of
+from benchmarks.machine.ports import free_port
+from benchmarks.machine.server import Usage, usage_of
 from benchmarks.peers.contenders import FORMS, KEY, Ask, Contender, python_of
 from benchmarks.peers.environments import VENVS, UnavailableError
 

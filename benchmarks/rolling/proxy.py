@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.machine.children import ROOT, last_lines, start, stop
-from benchmarks.machine.server import ServerError, free_port
+from benchmarks.machine.ports import free_port
+from benchmarks.machine.server import ServerError
 
 SHIPPED = ROOT / "deploy" / "nginx" / "nginx.conf"
 PLACES = ("/usr/sbin/nginx", "/usr/local/sbin/nginx")  # Debian keeps it where only root looks

@@ -18,6 +18,8 @@ import pytest
 from container.engine import BASE, Engine, Unable, missing
 from process import REPOSITORY
 
+from benchmarks.machine.ports import free_port
+
 REASON = missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 IMAGE, NAME = "localhost/weighbridge:test", "weighbridge-test"
@@ -50,7 +52,7 @@ def server(engine: Engine) -> Iterator[str]:
 
 @contextmanager
 def _running(engine: Engine, name: str = NAME, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    port = _free_port()
+    port = free_port()
     process = engine.start(IMAGE, name, PORT=str(port), **environment)
     url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
     try:
@@ -67,13 +69,6 @@ def _running(engine: Engine, name: str = NAME, **environment: str) -> Iterator[t
     finally:
         engine.podman("rm", "--force", "--time", "1", name, check=False)
         process.communicate(timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _inside(engine: Engine, *command: str) -> subprocess.CompletedProcess[str]:
@@ -174,7 +169,7 @@ def test_being_stopped_it_finishes_what_was_begun(engine: Engine) -> None:
 def test_a_load_is_sent_from_several_containers(engine: Engine, server: str) -> None:
     engine.do("buildah", "build", "--format", "docker", "--isolation", "chroot", "--network", "host",
               "-f", "deploy/container/load.Dockerfile", "-t", LOAD, ".", seconds=900)
-    port = str(_free_port())
+    port = str(free_port())
     workers = [engine.start(LOAD, f"weighbridge-worker-{number}", "--worker", "--master-host=127.0.0.1",
                             f"--master-port={port}") for number in range(2)]
     master = engine.start(LOAD, "weighbridge-master", "--master", "--headless", "--expect-workers=2",

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import tritonclient.http as triton
 import yaml
 from process import REPOSITORY
 
+from benchmarks.machine.ports import free_port
 from service.settings import Settings
 
 MANIFESTS = REPOSITORY / "deploy" / "kubernetes"
@@ -228,9 +228,7 @@ def test_the_runtime_of_kserve_answers_its_protocol_with_what_was_fetched(tmp_pa
     name, container = service["metadata"]["name"], runtime["containers"][0]
     fetched = tmp_path / "mnt" / "models"  # as KServe's initializer leaves a claim there
     shutil.copytree(REPOSITORY / "models" / name, fetched / name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     told = {each["name"]: each["value"].replace("{{.Name}}", name).replace("/mnt/models", str(fetched))
             for each in container["env"]}
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("WEIGHBRIDGE_", "BENTOML_"))}

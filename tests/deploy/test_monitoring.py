@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -19,6 +18,7 @@ import pytest
 import yaml
 from process import REPOSITORY, Process
 
+from benchmarks.machine.ports import free_port
 from service.live import PREDICTING
 from service.routes import ROUTES as ROUTED
 
@@ -86,9 +86,7 @@ class Watcher:
     """A Prometheus of our own; `ask` gives the samples of a query."""
 
     def __init__(self, folder: Path, target: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         settings = yaml.safe_load((REPOSITORY / "deploy" / "compose" / "prometheus.yml").read_text())
         rules = yaml.safe_load(RULES.read_text())
         for group in rules["groups"]:

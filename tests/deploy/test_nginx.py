@@ -15,7 +15,7 @@ from _bentoml_impl.worker.service import main as worker
 from process import REPOSITORY
 from proxies import needs_nginx
 
-from benchmarks.machine.server import free_port
+from benchmarks.machine.ports import free_port
 from benchmarks.rolling import proxy
 from benchmarks.rolling.proxy import proxied
 

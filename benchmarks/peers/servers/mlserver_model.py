@@ -5,7 +5,6 @@ Run as a script it writes the two settings files that `mlserver start` wants, th
 
 import json
 import os
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -15,14 +14,8 @@ from mlserver import MLModel
 from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
+from benchmarks.machine.ports import free_port
 from benchmarks.peers.servers.model import Model
-
-
-def free_port() -> int:
-    """A port that nothing listens on now; the ports beside the given one may be anybody's."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Classifier(MLModel):

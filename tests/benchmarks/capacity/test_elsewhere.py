@@ -32,7 +32,8 @@ from benchmarks.elsewhere.question import Question
 from benchmarks.elsewhere.verdict import decide
 from benchmarks.load.rows import FAILED
 from benchmarks.load.stored import Load
-from benchmarks.machine.server import Elsewhere, Server, ServerError, free_port, serving
+from benchmarks.machine.ports import free_port
+from benchmarks.machine.server import Elsewhere, Server, ServerError, serving
 from service.keys import add_key
 from service.splits import write_split
 

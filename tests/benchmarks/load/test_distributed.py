@@ -23,7 +23,8 @@ from benchmarks.load.schedule import arrivals
 from benchmarks.load.stored import read_load
 from benchmarks.load.summary import summarise
 from benchmarks.machine.children import ROOT
-from benchmarks.machine.server import Server, free_port
+from benchmarks.machine.ports import free_port
+from benchmarks.machine.server import Server
 
 pytestmark = pytest.mark.slow
 Fake = Callable[..., AbstractContextManager[Server]]
