@@ -11,7 +11,6 @@ import pytest
 from benchmarks.machine import ports
 from benchmarks.machine.ports import PORTS, free_port
 
-
 TUNED = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
