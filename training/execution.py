@@ -39,7 +39,7 @@ class Execution:
     fused: bool                             # the optimiser's one-kernel step, where it has one
     threads: int
     compiled: bool = False                  # torch.compile around the forward and backward pass
-    winograd: bool = False                  # wide 3x3 convolutions in fp32 with a quarter of the multiplications
+    winograd: bool = False                  # wide 3x3 convolutions in fp32 with fewer multiplications
     graphed: bool = False                   # the whole step as one CUDA graph
 
     @property

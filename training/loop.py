@@ -113,7 +113,7 @@ def _refuse_lost_kernels(task: Task, execution: Execution) -> None:
     if not execution.winograd:
         return
     try:
-        transforms.library()
+        transforms.load()
     except (RuntimeError, OSError) as error:
         raise ValueError(
             f"{task.folder}: begun with Winograd's convolutions, and now {error}; install a C compiler with headers "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -194,7 +195,7 @@ def test_without_a_compiler_or_with_a_broken_one_it_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WEIGHBRIDGE_CACHE", str(tmp_path))
-    make = library.__wrapped__
+    make = partial(library.__wrapped__, 4)
     monkeypatch.setattr(native, "compiler", lambda: None)
     with pytest.raises(RuntimeError, match="no cc, gcc or clang"):
         make()
@@ -212,7 +213,7 @@ def test_without_a_compiler_or_with_a_broken_one_it_says_so(
 def lost(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From its call on there is a compiler that compiles nothing."""
 
-    def broken() -> None:
+    def broken(size: int) -> None:
         raise RuntimeError("cc does not compile transforms.c: omp.h is not there")
 
     return lambda: monkeypatch.setattr(transforms, "library", broken)

@@ -11,14 +11,11 @@ import torch
 from torch import Tensor
 
 from training.winograd.native import Shape, library
+from training.winograd.points import POINTS
 
-PIECE = 16 << 20  # bytes of transformed tiles at a time, so that a batch of any size needs no more memory than that
+PIECE = 32 << 20  # bytes of transformed tiles at a time, so that a batch of any size needs no more memory than that
 
-FILTERS = {  # one dimension of a filter's transform, by the size of a tile
-    4: [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]],
-    2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
-}
+WORTH = .8  # of the products are left where a larger tile, with larger errors, is taken
 
 
 @dataclass(frozen=True)
@@ -31,13 +28,17 @@ class Tiling:
 
     @classmethod
     def of(cls, height: int, width: int) -> Tiling:
-        """The tiling with the fewest products; of two with as many, the one with larger tiles."""
-        return min((cls(size, height, width) for size in FILTERS), key=lambda tiling: tiling.products)
+        """The tiling with the fewest products; larger tiles only where they save a fifth of them."""
+        best, *larger = (cls(size, height, width) for size in sorted(POINTS))
+        for tiling in larger:
+            if tiling.products <= WORTH * best.products:
+                best = tiling
+        return best
 
     @property
     def taps(self) -> int:
         """Positions in a transformed tile."""
-        return (self.size + 2) ** 2
+        return POINTS[self.size].taps ** 2
 
     @property
     def down(self) -> int:
@@ -100,11 +101,11 @@ class Tiling:
 
     def _call(self, name: str, *tensors: Tensor, first: int, count: int) -> None:
         shape = Shape(self.height, self.width, tensors[0].shape[-1], self.down, self.across)
-        getattr(library(), f"{name}_{self.size}")(*(tensor.data_ptr() for tensor in tensors), first, count, shape)
+        getattr(library(self.size), name)(*(tensor.data_ptr() for tensor in tensors), first, count, shape)
 
 
 @functools.cache
 def _of_filters(size: int) -> Tensor:
     """Both dimensions of a filter's transform, (taps, 9)."""
-    one = torch.tensor(FILTERS[size], dtype=torch.float64)
+    one = torch.tensor([[float(number) for number in row] for row in POINTS[size].filters], dtype=torch.float64)
     return torch.kron(one, one).float()

@@ -1,5 +1,4 @@
-/* What moves tiles about for F(4x4, 3x3) and F(2x2, 3x3): Lavin and Gray, arXiv 1509.09308, with the points 0, 1, -1,
- * 2, -2 and infinity.
+/* What moves tiles about for F(SIZE x SIZE, 3x3): Lavin and Gray, arXiv 1509.09308. `points.py` gives the tables.
  *
  * Images are (count, height, width, channels), tiles are (taps, tiles, channels), all contiguous fp32, and channels a
  * multiple of LANES, which the compiler is told. Every function handles `count` tiles from number `first` on, counted
@@ -8,12 +7,19 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+#define TAPS (SIZE + 2)
+#define UNROLL _Pragma("GCC unroll 16")
 #define INLINE static inline __attribute__((always_inline))
+
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
 typedef struct {
     int64_t height, width, channels, down, across;
 } shape;
+
+typedef void transform(const lanes *in, lanes *out);
+
+static const float powers[PAIRS][SIZE] = POWERS, parts[PAIRS][PAIRS] = PARTS, whole[PAIRS + 1] = WHOLE;
 
 INLINE lanes load(const float *from) {
     lanes read;
@@ -23,178 +29,178 @@ INLINE lanes load(const float *from) {
 
 INLINE void store(float *to, lanes value) { memcpy(to, &value, sizeof value); }
 
-/* Where a pixel's channels begin. */
-INLINE int64_t pixel(shape s, int64_t image, int64_t y, int64_t x) {
-    return ((image * s.height + y) * s.width + x) * s.channels;
-}
+/* One dimension of each transform. */
 
-/* Channels `c` to `c + LANES` of one of `count` tiles, into a grid of 6x6 places. */
-INLINE void read_tile(const float *tiles, lanes *grid, int side, int64_t count, int64_t tile, int64_t c, shape s) {
-    for (int row = 0; row < side; row++)
-        for (int column = 0; column < side; column++)
-            grid[6 * row + column] = load(tiles + ((row * side + column) * count + tile) * s.channels + c);
-}
-
-/* One dimension of each transform: `in` and `out` are read and written at every `step`-th place. */
-
-INLINE void to_tile_4(const lanes *in, lanes *out, int step) {
-    lanes d0 = in[0], d1 = in[step], d2 = in[2 * step], d3 = in[3 * step], d4 = in[4 * step], d5 = in[5 * step];
-    lanes even = d4 - 4 * d2, odd = d3 - 4 * d1, near = d4 - d2, far = 2 * (d3 - d1);
-    out[0] = 4 * d0 - 5 * d2 + d4;
-    out[step] = even + odd;
-    out[2 * step] = even - odd;
-    out[3 * step] = near + far;
-    out[4 * step] = near - far;
-    out[5 * step] = 4 * d1 - 5 * d3 + d5;
-}
-
-INLINE void to_tile_2(const lanes *in, lanes *out, int step) {
-    lanes d0 = in[0], d1 = in[step], d2 = in[2 * step], d3 = in[3 * step];
-    out[0] = d0 - d2;
-    out[step] = d1 + d2;
-    out[2 * step] = d2 - d1;
-    out[3 * step] = d1 - d3;
+/* TAPS pixels to TAPS. */
+INLINE void to_tile(const lanes *in, lanes *out) {
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        lanes even = {0}, odd = {0};
+        UNROLL for (int k = 0; k < PAIRS; k++) {
+            even += parts[pair][k] * in[ZERO + 2 * k];
+            odd += parts[pair][k] * in[ZERO + 2 * k + 1];
+        }
+        out[2 * pair] = odd + powers[pair][1] * even;
+        out[2 * pair + 1] = odd - powers[pair][1] * even;
+    }
+    lanes end = {0}, zero = {0};
+    UNROLL for (int k = 0; k <= PAIRS; k++) {
+        end += whole[k] * in[ZERO + 2 * k];
+        if (ZERO) zero += whole[k] * in[2 * k];
+    }
+    if (ZERO) out[2 * PAIRS] = zero;
+    out[TAPS - 1] = end;
 }
 
 /* The other way, for gradients: what to_tile makes of one place, summed over where it went. */
-
-INLINE void from_tile_4(const lanes *in, lanes *out, int step) {
-    lanes v0 = in[0], v5 = in[5 * step];
-    lanes ones = in[step] + in[2 * step], signs = in[step] - in[2 * step];
-    lanes twos = in[3 * step] + in[4 * step], two_signs = in[3 * step] - in[4 * step];
-    out[0] = 4 * v0;
-    out[step] = 4 * (v5 - signs) - 2 * two_signs;
-    out[2 * step] = -5 * v0 - 4 * ones - twos;
-    out[3 * step] = signs + 2 * two_signs - 5 * v5;
-    out[4 * step] = v0 + ones + twos;
-    out[5 * step] = v5;
+INLINE void from_tile(const lanes *in, lanes *out) {
+    lanes sums[PAIRS], differences[PAIRS];
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        sums[pair] = in[2 * pair] + in[2 * pair + 1];
+        differences[pair] = powers[pair][1] * (in[2 * pair] - in[2 * pair + 1]);
+    }
+    UNROLL for (int place = 0; place < TAPS; place++) out[place] = (lanes){0};
+    UNROLL for (int k = 0; k < PAIRS; k++) {
+        UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+            out[ZERO + 2 * k] += parts[pair][k] * differences[pair];
+            out[ZERO + 2 * k + 1] += parts[pair][k] * sums[pair];
+        }
+    }
+    UNROLL for (int k = 0; k <= PAIRS; k++) {
+        if (ZERO) out[2 * k] += whole[k] * in[2 * PAIRS];
+        out[ZERO + 2 * k] += whole[k] * in[TAPS - 1];
+    }
 }
 
-INLINE void from_tile_2(const lanes *in, lanes *out, int step) {
-    lanes v0 = in[0], v1 = in[step], v2 = in[2 * step], v3 = in[3 * step];
-    out[0] = v0;
-    out[step] = v1 - v2 + v3;
-    out[2 * step] = v1 + v2 - v0;
-    out[3 * step] = -v3;
+/* TAPS products to SIZE pixels. */
+INLINE void to_pixel(const lanes *in, lanes *out) {
+    lanes sums[PAIRS], differences[PAIRS];
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        sums[pair] = in[2 * pair] + in[2 * pair + 1];
+        differences[pair] = in[2 * pair] - in[2 * pair + 1];
+    }
+    UNROLL for (int pixel = 0; pixel < SIZE; pixel++) {
+        lanes sum = {0};
+        UNROLL for (int pair = 0; pair < PAIRS; pair++)
+            sum += powers[pair][pixel] * (pixel % 2 ? differences[pair] : sums[pair]);
+        out[pixel] = sum;
+    }
+    if (ZERO) out[0] += in[2 * PAIRS];
+    out[SIZE - 1] += in[TAPS - 1];
 }
 
-INLINE void to_pixel_4(const lanes *in, lanes *out, int step) {
-    lanes m0 = in[0], m5 = in[5 * step];
-    lanes ones = in[step] + in[2 * step], signs = in[step] - in[2 * step];
-    lanes twos = in[3 * step] + in[4 * step], two_signs = in[3 * step] - in[4 * step];
-    out[0] = m0 + ones + twos;
-    out[step] = signs + 2 * two_signs;
-    out[2 * step] = ones + 4 * twos;
-    out[3 * step] = signs + 8 * two_signs + m5;
+/* The other way: SIZE gradients to TAPS. */
+INLINE void of_gradient(const lanes *in, lanes *out) {
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        lanes even = {0}, odd = {0};
+        UNROLL for (int pixel = 0; pixel < SIZE; pixel += 2) even += powers[pair][pixel] * in[pixel];
+        UNROLL for (int pixel = 1; pixel < SIZE; pixel += 2) odd += powers[pair][pixel] * in[pixel];
+        out[2 * pair] = even + odd;
+        out[2 * pair + 1] = even - odd;
+    }
+    if (ZERO) out[2 * PAIRS] = in[0];
+    out[TAPS - 1] = in[SIZE - 1];
 }
 
-INLINE void to_pixel_2(const lanes *in, lanes *out, int step) {
-    lanes m0 = in[0], m1 = in[step], m2 = in[2 * step], m3 = in[3 * step];
-    out[0] = m0 + m1 + m2;
-    out[step] = m1 - m2 - m3;
+/* Pixels to the tile whose positions lie `apart`: `side` squared of `image` from (top, left) on, and from `nothing`
+ * where there are none. */
+INLINE void write_tile(transform one, int side, const float *image, int64_t top, int64_t left, const float *nothing,
+                       float *tile, int64_t apart, shape s) {
+    const float *places[TAPS][TAPS]; /* by column, as everything below */
+    for (int column = 0; column < side; column++)
+        for (int row = 0; row < side; row++) {
+            int64_t y = top + row, x = left + column;
+            int inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
+            places[column][row] = inside ? image + (y * s.width + x) * s.channels : nothing;
+        }
+    for (int64_t c = 0; c < s.channels; c += LANES) {
+        lanes grid[TAPS][TAPS];
+        for (int column = 0; column < side; column++) {
+            lanes in[TAPS];
+            UNROLL for (int row = 0; row < side; row++) in[row] = load(places[column][row] + c);
+            one(in, grid[column]);
+        }
+        for (int row = 0; row < TAPS; row++) {
+            lanes in[TAPS], out[TAPS];
+            UNROLL for (int column = 0; column < side; column++) in[column] = grid[column][row];
+            one(in, out);
+            float *to = tile + row * TAPS * apart + c;
+            UNROLL for (int column = 0; column < TAPS; column++) store(to + column * apart, out[column]);
+        }
+    }
 }
 
-INLINE void of_gradient_4(const lanes *in, lanes *out, int step) {
-    lanes y0 = in[0], y1 = in[step], y2 = in[2 * step], y3 = in[3 * step];
-    lanes even = y0 + y2, odd = y1 + y3, far_even = y0 + 4 * y2, far_odd = 2 * y1 + 8 * y3;
-    out[0] = y0;
-    out[step] = even + odd;
-    out[2 * step] = even - odd;
-    out[3 * step] = far_even + far_odd;
-    out[4 * step] = far_even - far_odd;
-    out[5 * step] = y3;
-}
-
-INLINE void of_gradient_2(const lanes *in, lanes *out, int step) {
-    lanes y0 = in[0], y1 = in[step];
-    out[0] = y0;
-    out[step] = y0 + y1;
-    out[2 * step] = y0 - y1;
-    out[3 * step] = -y1;
-}
-
-/* Both dimensions: every column of a grid of 6x6 places, then every row. `before` and `after` are sides. */
-#define BOTH_WAYS(one, grid, before, after)                                                                          \
-    for (int column = 0; column < (before); column++) one((grid) + column, (grid) + column, 6);                      \
-    for (int row = 0; row < (after); row++) one((grid) + 6 * row, (grid) + 6 * row, 1);
-
-/* Pixels to tiles: `side` squared places from `border` before the tile's own `size` squared. */
-#define FROM_PIXELS(name, one, size, side, border)                                                                   \
+/* A function from pixels to tiles, `border` more than SIZE on every side. */
+#define FROM_PIXELS(name, one, border)                                                                               \
     void name(const float *pixels, float *tiles, int64_t first, int64_t count, shape s) {                            \
-        _Pragma("omp parallel for schedule(static)")                                                                 \
-        for (int64_t tile = 0; tile < count; tile++) {                                                               \
-            int64_t at = first + tile, image = at / (s.down * s.across);                                             \
-            int64_t top = at / s.across % s.down * (size) - (border), left = at % s.across * (size) - (border);      \
-            for (int64_t c = 0; c < s.channels; c += LANES) {                                                        \
-                lanes grid[36];                                                                                      \
-                for (int row = 0; row < (side); row++)                                                               \
-                    for (int column = 0; column < (side); column++) {                                                \
-                        int64_t y = top + row, x = left + column;                                                    \
-                        int inside = y >= 0 && y < s.height && x >= 0 && x < s.width;                                \
-                        grid[6 * row + column] =                                                                     \
-                            inside ? load(pixels + pixel(s, image, y, x) + c)                                        \
-                                   : (lanes){0};                                                                     \
-                    }                                                                                                \
-                BOTH_WAYS(one, grid, side, (size) + 2)                                                               \
-                for (int row = 0; row < (size) + 2; row++)                                                           \
-                    for (int column = 0; column < (size) + 2; column++)                                              \
-                        store(tiles + ((row * ((size) + 2) + column) * count + tile) * s.channels + c,               \
-                              grid[6 * row + column]);                                                               \
+        _Pragma("omp parallel")                                                                                      \
+        {                                                                                                            \
+            float nothing[s.channels];                                                                               \
+            memset(nothing, 0, sizeof nothing);                                                                      \
+            _Pragma("omp for schedule(static)")                                                                      \
+            for (int64_t tile = 0; tile < count; tile++) {                                                           \
+                int64_t at = first + tile, image = at / (s.down * s.across);                                         \
+                int64_t top = at / s.across % s.down * SIZE - (border), left = at % s.across * SIZE - (border);      \
+                write_tile(one, SIZE + 2 * (border), pixels + image * s.height * s.width * s.channels, top, left,    \
+                           nothing, tiles + tile * s.channels, count * s.channels, s);                               \
             }                                                                                                        \
         }                                                                                                            \
     }
 
-FROM_PIXELS(to_tiles_4, to_tile_4, 4, 6, 1)
-FROM_PIXELS(to_tiles_2, to_tile_2, 2, 4, 1)
-FROM_PIXELS(of_gradients_4, of_gradient_4, 4, 4, 0)
-FROM_PIXELS(of_gradients_2, of_gradient_2, 2, 2, 0)
+FROM_PIXELS(to_tiles, to_tile, 1)
+FROM_PIXELS(of_gradients, of_gradient, 0)
+
+/* LANES channels of a tile, both dimensions, into `side` columns of `side` places. */
+INLINE void read_tile(transform one, int side, const float *tile, int64_t apart, lanes grid[TAPS][TAPS]) {
+    lanes rows[TAPS][TAPS];
+    for (int row = 0; row < TAPS; row++) {
+        lanes in[TAPS];
+        UNROLL for (int column = 0; column < TAPS; column++) in[column] = load(tile + (row * TAPS + column) * apart);
+        one(in, rows[row]);
+    }
+    for (int column = 0; column < side; column++) {
+        lanes in[TAPS];
+        UNROLL for (int row = 0; row < TAPS; row++) in[row] = rows[row][column];
+        one(in, grid[column]);
+    }
+}
 
 /* Products to pixels; `bias` has one number per channel, and is added. */
-#define TO_PIXELS(name, one, size)                                                                                   \
-    void name(const float *tiles, float *pixels, const float *bias, int64_t first, int64_t count, shape s) {         \
-        _Pragma("omp parallel for schedule(static)")                                                                 \
-        for (int64_t tile = 0; tile < count; tile++) {                                                               \
-            int64_t at = first + tile, image = at / (s.down * s.across);                                             \
-            int64_t top = at / s.across % s.down * (size), left = at % s.across * (size);                            \
-            for (int64_t c = 0; c < s.channels; c += LANES) {                                                        \
-                lanes grid[36], added = load(bias + c);                                                              \
-                read_tile(tiles, grid, (size) + 2, count, tile, c, s);                                               \
-                BOTH_WAYS(one, grid, (size) + 2, size)                                                               \
-                for (int row = 0; row < (size) && top + row < s.height; row++)                                       \
-                    for (int column = 0; column < (size) && left + column < s.width; column++)                       \
-                        store(pixels + pixel(s, image, top + row, left + column) + c,                                \
-                              grid[6 * row + column] + added);                                                       \
-            }                                                                                                        \
-        }                                                                                                            \
+void to_pixels(const float *tiles, float *pixels, const float *bias, int64_t first, int64_t count, shape s) {
+#pragma omp parallel for schedule(static)
+    for (int64_t tile = 0; tile < count; tile++) {
+        int64_t at = first + tile, image = at / (s.down * s.across);
+        int64_t top = at / s.across % s.down * SIZE, left = at % s.across * SIZE;
+        for (int64_t c = 0; c < s.channels; c += LANES) {
+            lanes grid[TAPS][TAPS], added = load(bias + c);
+            read_tile(to_pixel, SIZE, tiles + tile * s.channels + c, count * s.channels, grid);
+            for (int row = 0; row < SIZE && top + row < s.height; row++)
+                for (int column = 0; column < SIZE && left + column < s.width; column++)
+                    store(pixels + ((image * s.height + top + row) * s.width + left + column) * s.channels + c,
+                          grid[column][row] + added);
+        }
     }
-
-TO_PIXELS(to_pixels_4, to_pixel_4, 4)
-TO_PIXELS(to_pixels_2, to_pixel_2, 2)
+}
 
 /* Gradients of tiles to those of pixels, which lie in up to four tiles. Takes whole images, one thread each. */
-#define FROM_TILES(name, one, size)                                                                                  \
-    void name(const float *tiles, float *pixels, int64_t first, int64_t count, shape s) {                            \
-        int64_t each = s.down * s.across, numbers = s.height * s.width * s.channels;                                 \
-        _Pragma("omp parallel for schedule(static)")                                                                 \
-        for (int64_t image = 0; image < count / each; image++) {                                                     \
-            memset(pixels + pixel(s, first / each + image, 0, 0), 0, numbers * sizeof(float));                       \
-            for (int64_t tile = image * each; tile < (image + 1) * each; tile++) {                                   \
-                int64_t top = tile / s.across % s.down * (size) - 1, left = tile % s.across * (size) - 1;            \
-                for (int64_t c = 0; c < s.channels; c += LANES) {                                                    \
-                    lanes grid[36];                                                                                  \
-                    read_tile(tiles, grid, (size) + 2, count, tile, c, s);                                           \
-                    BOTH_WAYS(one, grid, (size) + 2, (size) + 2)                                                     \
-                    for (int row = 0; row < (size) + 2; row++)                                                       \
-                        for (int column = 0; column < (size) + 2; column++) {                                        \
-                            int64_t y = top + row, x = left + column;                                                \
-                            if (y < 0 || y >= s.height || x < 0 || x >= s.width) continue;                           \
-                            float *place = pixels + pixel(s, first / each + image, y, x) + c;                        \
-                            store(place, load(place) + grid[6 * row + column]);                                      \
-                        }                                                                                            \
-                }                                                                                                    \
-            }                                                                                                        \
-        }                                                                                                            \
+void from_tiles(const float *tiles, float *pixels, int64_t first, int64_t count, shape s) {
+    int64_t each = s.down * s.across, numbers = s.height * s.width * s.channels;
+#pragma omp parallel for schedule(static)
+    for (int64_t image = 0; image < count / each; image++) {
+        float *whole_image = pixels + (first / each + image) * numbers;
+        memset(whole_image, 0, numbers * sizeof(float));
+        for (int64_t tile = image * each; tile < (image + 1) * each; tile++) {
+            int64_t top = tile / s.across % s.down * SIZE - 1, left = tile % s.across * SIZE - 1;
+            for (int64_t c = 0; c < s.channels; c += LANES) {
+                lanes grid[TAPS][TAPS];
+                read_tile(from_tile, TAPS, tiles + tile * s.channels + c, count * s.channels, grid);
+                for (int row = 0; row < TAPS; row++)
+                    for (int column = 0; column < TAPS; column++) {
+                        int64_t y = top + row, x = left + column;
+                        if (y < 0 || y >= s.height || x < 0 || x >= s.width) continue;
+                        float *place = whole_image + (y * s.width + x) * s.channels + c;
+                        store(place, load(place) + grid[column][row]);
+                    }
+            }
+        }
     }
-
-FROM_TILES(from_tiles_4, from_tile_4, 4)
-FROM_TILES(from_tiles_2, from_tile_2, 2)
+}
