@@ -170,7 +170,8 @@ def test_the_nodes_get_every_file_that_their_code_reads(tmp_path: Path) -> None:
 @pytest.mark.skipif(compiler() is None, reason="machine code needs a C compiler")
 def test_the_code_for_the_nodes_compiles_there(tmp_path: Path) -> None:
     _code(tmp_path)
-    ask = "from training.dropout.native import library; from training.winograd.native import load; assert library(); load()"
+    ask = ("from training.dropout.native import library; from training.winograd.native import load; "
+           "assert library(); load()")
 
     done = subprocess.run(
         [sys.executable, "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=False,
