@@ -29,6 +29,11 @@ PARTS = 3           # halvings of a request that are looked at; a call of an eig
 QUEUEING_S = 40e-6  # what a future, a second turn of the event loop and a stack of images cost a request
 
 
+def saves(alone_s: float, joined_s: float) -> bool:
+    """Whether an image that takes so long by itself and in company had better wait for company."""
+    return alone_s - joined_s > max(QUEUEING_S, (1 - MARGIN) * alone_s)
+
+
 class Curve:
     """Seconds per image by size of the call: entry i for 2**i to 2**(i + 1) - 1 images; None where none was made."""
 
@@ -80,7 +85,7 @@ class Curve:
         alone = self.image_s[0] or 0.0
         joined = self.image_s[1 : self._max_batch.bit_length()]
         best = min((each for each in joined if each is not None), default=alone / 2)
-        return self._max_batch > 1 and alone - best > max(QUEUEING_S, (1 - MARGIN) * alone)
+        return self._max_batch > 1 and saves(alone, best)
 
     def limit(self, waiting: int) -> int:
         """The most images that the next call should take when `waiting` could be taken."""

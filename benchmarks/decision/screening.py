@@ -3,8 +3,8 @@
 The bare runtime says so in seconds. A configuration is dominated where another one, for images of the same shape and on
 no more cores, is at least as accurate and its graph clearly quicker, alone and in the best batch, in as many workers;
 then its capacity cannot be higher either. Or where one is more accurate and as quick, because a tie in capacity would
-go to that one anyway. And a batch policy that
-the service would never act on, because joining requests does not pay for this graph, is another one's twin.
+go to that one anyway. And a batch policy that the service would never act on, because joining requests does not pay for
+this graph, is another one's twin.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.decision.explain import TWIN
 from benchmarks.decision.names import short_names
-from service.lanes import MARGIN, QUEUEING_S
+from service.lanes import saves
 
 CLEARLY = 1.25       # times slower, median against the other's p90
 MATTERS_US = 50.0    # microseconds; less than that drowns in HTTP
@@ -82,8 +82,7 @@ def _twin(entry: Entry, entries: list[Entry]) -> Entry | None:
     forward = entry["forward_us"]
     if entry["usual_policy"] or not forward or forward.get("joined") is None:
         return None
-    saved = forward["p50"] - forward["joined"]
-    if saved > max(1e6 * QUEUEING_S, (1 - MARGIN) * forward["p50"]):  # as `service.lanes.Curve.pays` decides it
+    if saves(forward["p50"] / 1e6, forward["joined"] / 1e6):
         return None
     same = ("model", "runtime", "device", "threads", "workers")
     return next((other for other in entries if other["usual_policy"] and not other["unavailable"]

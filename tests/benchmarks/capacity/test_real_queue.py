@@ -37,7 +37,7 @@ STALL = 3         # and the longest over the median
 MARGIN = 1.5      # of a median over that of the queue
 
 
-def service_us(*loads: Load) -> NDArray[np.int64]:
+def worker_us(*loads: Load) -> NDArray[np.int64]:
     """What the worker took for each request: from when it was free, or from when the request came if that was later."""
     def each(rows: Rows) -> NDArray[np.int64]:
         rows = rows.where(np.argsort(rows.done))
@@ -48,7 +48,7 @@ def service_us(*loads: Load) -> NDArray[np.int64]:
 
 def left_alone(load: Load) -> bool:
     """Whether the machine had nothing else to do."""
-    middle, high, most = np.percentile(service_us(load), [50, 98, 100])
+    middle, high, most = np.percentile(worker_us(load), [50, 98, 100])
     scatters = high > SCATTER * middle or most > STALL * middle
     return not scatters and not any(finding.code == "send-lag" for finding in audit(load))
 
@@ -89,7 +89,7 @@ def test_the_measured_response_times_are_those_of_the_queue(fake: Fake, bodies: 
         pytest.skip("this machine was too busy for a fixed service time")
     for load in found:
         # A single stall makes a p99 of 700, which says nothing of the generator; the median hardly feels it.
-        expected = queued_us(load, int(np.median(service_us(load))), 50)
+        expected = queued_us(load, int(np.median(worker_us(load))), 50)
         assert np.median(load.rows.measured.response_us) < MARGIN * expected
 
 
@@ -127,7 +127,7 @@ def test_the_measured_capacity_is_what_theory_says_and_a_search_resumes(
     assert found.low < 1.1 / WORK
     assert summary(found, probes, slo)["pass_rate"] == found.low
 
-    service = float(np.median(service_us(*loads()))) / 1e6
+    service = float(np.median(worker_us(*loads()))) / 1e6
     if any(probe.blame for probe in probes) or not all(map(left_alone, loads())):
         pytest.skip("this machine was too busy for a fixed service time")
     # A rate passes when so few requests are late that the objective is proven, which is safely below its capacity.
