@@ -27,6 +27,7 @@ from training.recipes import RECIPES
 from training.winograd import Winograd, convolve, gains, has_wide_convolutions
 from training.winograd import native as transforms
 from training.winograd.native import library
+from training.winograd.tiling import Tiling
 
 CLOSE = 5e-5  # of the largest value
 
@@ -85,6 +86,11 @@ def test_answers_and_gradients_are_the_direct_ones_for_every_size_of_image(
     for mine, theirs in zip(found, exact, strict=True):
         assert mine.shape == theirs.shape
         assert far(mine, theirs) <= CLOSE
+
+
+@pytest.mark.parametrize(("side", "size"), [(1, 2), (2, 2), (4, 4), (7, 7), (8, 4), (14, 7), (16, 4), (28, 7), (32, 4)])
+def test_tiles_are_large_only_where_that_saves_much(side: int, size: int) -> None:
+    assert Tiling.of(side, side).size == size
 
 
 def test_a_batch_of_many_pieces_ends_in_the_same_bits_each_time() -> None:
