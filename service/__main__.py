@@ -6,7 +6,7 @@
 
 Questions about the service that need no server:
 
-    python -m service settings                   every environment variable, as the table of the README
+    python -m service settings                   every environment variable, as the table of docs/settings.md
     python -m service keys add NAME [FILE]       make an API key, print it once, store its hash
     python -m service keys list [FILE]           whose keys there are
     python -m service keys remove NAME [FILE]    refuse a key from now on

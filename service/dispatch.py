@@ -30,7 +30,7 @@ from starlette.types import Receive
 
 from service.cpu import usable_cores
 from service.gone import NEVER, Stopped, left, unless_left
-from service.lanes import Job, Lane, Late
+from service.lanes import FORGET, Job, Lane, Late
 from service.problems import Problem
 from service.settings import Settings
 from service.shelf import Opened
@@ -130,8 +130,12 @@ class Dispatch:
 
     def _joins(self, lane: Lane, count: int) -> bool:
         """Whether a request of `count` images should wait a turn of the loop for others to go with."""
-        could = count < self._max_batch and lane.curve.pays()
-        return could and (not self._tries or lane.joining.now)
+        if count >= self._max_batch:
+            return False
+        if not lane.curve.pays():
+            lane.curve.pass_over()
+            return False
+        return not self._tries or lane.joining.now
 
     def _learn(self, lane: Lane, requests: int, images: int, part: int, seconds: float) -> None:
         lane.curve.learn(part, seconds * part / images)
@@ -139,7 +143,7 @@ class Dispatch:
             lane.called(min(part, images - first))
         if not self._tries:
             return
-        if requests == 1 and images >= self._max_batch:  # its time says nothing of those that could join
+        if (requests == 1 and images >= self._max_batch) or not lane.curve.pays():  # it could not have joined others
             lane.joining.restart()
         else:
             lane.joining.served(requests)
@@ -211,8 +215,9 @@ class Dispatch:
                 return
             lane = min(ready, key=lambda each: each.served_s)
             self._now_s = lane.served_s
-            fair = math.ceil(lane.images / self._free)  # idle threads share what waits
-            limit = lane.curve.limit(min(fair, self._max_batch))
+            # Idle threads share what waits; a worker with one core works through it on the event loop.
+            fair = lane.images if self._alone else math.ceil(lane.images / self._free)
+            limit = lane.curve.limit(min(fair, self._max_batch), forget=FORGET)
             batch = self._alive(lane.take(limit))
             if not lane.queue:
                 self._active.discard(lane)
@@ -369,7 +374,7 @@ class Dispatch:
     def _overloaded(self, lane: Lane | None) -> Problem:
         waiting = self.waiting if lane is None else len(lane.queue)
         left_s = self.waiting * self._mean_s + sum(each.backlog_s() for each in self._active)
-        drain_s = max(1, math.ceil(left_s / self._threads))
+        drain_s = max(1, math.ceil(left_s / (1 if self._alone else self._threads)))
         return Problem(
             "overloaded",
             f"{waiting} requests are waiting for {self._threads} threads",

@@ -39,20 +39,26 @@ class Joining:
         self._excess = 0.0  # of joining: the logarithm of what it costs over what not joining costs
         self._pairs = 0
         self._windows = 0   # since the estimate is good
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget the window so far: not all of it was requests for this model that could have joined."""
         self._former: tuple[bool, float] | None = None  # kind and ns per request of the window before
         self._begin()
 
+    def restart(self) -> None:
+        """Forget the window so far: not all of it was requests for this model that could have joined. The next one
+        begins with the next answer."""
+        self._former, self._began = None, None
+        self.now = self._pairs == PAIRS and self._pays()  # a trial that ends half-way must not be what lasts
+
     def served(self, requests: int) -> None:
         """So many requests have their results, as `now` told them to."""
+        if self._began is None:
+            self._begin()
+            return
         self._requests += requests
         if self._requests < WINDOW:
             return
         if self._clock() - self._began > WINDOW_NS:
             self.restart()
+            self._begin()
             return
         spent = max(1, self._cpu() - self._cpu_began) / self._requests
         if self._former is not None and self._former[0] != self.now:
@@ -63,7 +69,8 @@ class Joining:
 
     def _begin(self) -> None:
         self._requests = 0
-        self._began, self._cpu_began = self._clock(), self._cpu()
+        self._began: int | None = self._clock()
+        self._cpu_began = self._cpu()
 
     def _learn(self, excess: float) -> None:
         self._pairs = min(self._pairs + 1, PAIRS)
@@ -73,4 +80,7 @@ class Joining:
         if self._pairs < PAIRS:
             return not self.now
         self._windows += 1
-        return (self._excess < -SAVED) != (self._windows % AGAIN == 0)
+        return self._pays() != (self._windows % AGAIN == 0)
+
+    def _pays(self) -> bool:
+        return self._excess < -SAVED

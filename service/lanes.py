@@ -2,8 +2,8 @@
 
 A batch pays only as far as the model's own calls say so; a large request is one call only as far as that is quicker.
 `Curve` keeps, per power of two, the seconds per image that real calls of about that size took; `limit` is the size that
-was quickest per image so far, or the next size that has not been tried and could be filled. A size that lost is
-forgotten slowly, so that it is tried again some day.
+was quickest per image so far, or the next size that has not been tried and could be filled. A size that lost, also to
+not waiting at all, is forgotten slowly, so that it is tried again some day: one call can be slow by accident.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from service.joining import Joining
 from service.shelf import Opened
 
 LEARN = 0.2         # weight of the newest call
-FORGET = 0.9999     # per decision that passed a size over
+FORGET = 0.9999     # per call or request that passed a size over
 MARGIN = 0.97       # a larger batch must be quicker per image by 3 %: it makes its first image wait
 LARGEST = 256       # images of one request up to which its calls are told apart by size
 ALIKE = 1.03        # a call of fewer images may be this much slower: it leaves the rest of the process in the caches
@@ -87,8 +87,9 @@ class Curve:
         best = min((each for each in joined if each is not None), default=alone / 2)
         return self._max_batch > 1 and saves(alone, best)
 
-    def limit(self, waiting: int) -> int:
-        """The most images that the next call should take when `waiting` could be taken."""
+    def limit(self, waiting: int, *, forget: float = 1.0) -> int:
+        """The most images that a call should take when `waiting` could be taken. For a call that will be made, sizes
+        that it passes over become as much quicker as `forget` says."""
         best, size = self.image_s[0] or 0.0, 1
         for place in range(1, min(waiting, self._max_batch).bit_length()):
             each = self.image_s[place]
@@ -97,8 +98,14 @@ class Curve:
             if each < best * MARGIN:
                 best, size = each, int(2 ** (place + 1)) - 1
             else:
-                self.image_s[place] = each * FORGET
+                self.image_s[place] = each * forget
         return max(1, min(size, self._max_batch, waiting))
+
+    def pass_over(self) -> None:
+        """A request does not wait for company, because no size that is known pays."""
+        for place in range(1, self._max_batch.bit_length()):
+            if (each := self.image_s[place]) is not None:
+                self.image_s[place] = each * FORGET
 
 
 class Late(Exception):  # noqa: N818 - not an error of the model

@@ -68,8 +68,8 @@ def short_table(result: Result) -> str:
         shown, folded = [*shown, *folded], []
     lines = [*_table(head, shown)]
     if folded:
-        lines += ["", f"<details><summary>{len(folded)} that another one dominates</summary>", "",
-                  *_table(head, folded), "", "</details>"]
+        summary = f"{len(folded)} that another one dominates or does not differ from"
+        lines += ["", f"<details><summary>{summary}</summary>", "", *_table(head, folded), "", "</details>"]
     machine = result["machine"]
     place = "".join(f"{sentence} " for sentence in refinement(result)) + (
              f"Measured on {result['created'][:10]} on {cpu_and_cores(machine)} "

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.dispatch import Dispatch
-from service.joining import WINDOW
-from service.lanes import Curve
+from service.joining import PAIRS, WINDOW, Joining
+from service.lanes import FORGET, Curve, Lane
 from service.problems import Problem
 from service.settings import Settings
 from service.stopwatch import Stopwatch
@@ -385,13 +385,23 @@ def test_batches_that_save_nothing_are_not_made() -> None:
 ALONE = {"workers": 256, "inline_ms": 1, "concurrency": 1}  # more workers than cores: each has at most one
 
 
+def tried(joins: bool) -> Joining:
+    """What has found joining to be twice as cheap, or twice as dear."""
+    spent = 0
+    joining = Joining(lambda: 0, lambda: spent)
+    for _ in range((PAIRS + 2) * WINDOW):
+        spent += 1_000 if joining.now == joins else 2_000
+        joining.served(1)
+    return joining
+
+
 def calls_of_four(joins: bool, **given: float) -> list[int]:
     """Images in each call that four requests at once lead to, where joining was found to be cheaper, or not."""
     calls: list[int] = []
     toy = model(before=lambda batch: calls.append(len(batch)), image_s=0.01)
 
     async def work(dispatch: Dispatch) -> None:
-        dispatch.lane(toy).joining.now = joins
+        dispatch.lane(toy).joining = tried(joins)
         await asyncio.gather(*(dispatch.infer(toy, images(1), Stopwatch()) for _ in range(4)))
 
     with_dispatch(work, **given)
@@ -411,8 +421,11 @@ def test_where_threads_are_free_or_waiting_was_wished_for_requests_join_all_the_
     assert len(calls_of_four(False, **given)) < 4
 
 
-def test_models_that_take_turns_and_requests_of_many_images_teach_nothing_about_joining() -> None:
+def test_models_that_take_turns_and_requests_of_many_images_teach_nothing_about_joining(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
     toy, other = model(image_s=0.01), model("other", image_s=0.01)
+    monkeypatch.setattr(Curve, "pays", lambda _: True)  # these two take no time at all
 
     async def work(dispatch: Dispatch) -> list[bool]:
         for _ in range(2 * WINDOW):
@@ -427,6 +440,55 @@ def test_models_that_take_turns_and_requests_of_many_images_teach_nothing_about_
         return [so_far, dispatch.lane(toy).joining.now]
 
     assert with_dispatch(work, **ALONE) == [False, True]
+
+
+def test_while_company_would_not_pay_nothing_is_learned_about_joining() -> None:
+    toy = model(image_s=0.01)
+
+    async def work(dispatch: Dispatch) -> list[bool]:
+        joining, curve = dispatch.lane(toy).joining, dispatch.lane(toy).curve
+        curve.learn(2, 2 * 0.01)
+        found = []
+        for _ in range(3 * WINDOW):
+            await dispatch.infer(toy, images(1), Stopwatch())
+            found.append(joining.now)
+        return found
+
+    assert not any(with_dispatch(work, **ALONE))
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 8])
+def test_a_worker_with_one_core_does_not_share_what_waits_among_threads_that_it_does_not_use(concurrency: int) -> None:
+    assert len(calls_of_four(True, **{**ALONE, "concurrency": concurrency})) == 2
+
+
+def test_one_slow_call_does_not_end_batching_for_ever() -> None:
+    toy = model(image_s=0.01)
+
+    async def work(dispatch: Dispatch) -> bool:
+        curve = dispatch.lane(toy).curve
+        curve.learn(2, 2 * 0.0101)
+        assert not curve.pays()
+        for _ in range(1000):
+            await dispatch.infer(toy, images(1), Stopwatch())
+            curve.image_s[0] = 0.01  # of a model that takes no time at all
+        return curve.pays()
+
+    assert with_dispatch(work, **ALONE)
+
+
+def test_looking_at_what_waits_forgets_nothing() -> None:
+    lane = Lane(model(image_s=0.001), 32, lambda _: None)
+    lane.curve.learn(2, 2 * 0.002)
+    lane.images = 2
+    before = list(lane.curve.image_s)
+
+    lane.backlog_s()
+    lane.curve.limit(2)
+
+    assert lane.curve.image_s == before
+    lane.curve.limit(2, forget=FORGET)
+    assert lane.curve.image_s != before
 
 
 def test_a_large_request_is_cut_where_smaller_calls_are_as_quick() -> None:

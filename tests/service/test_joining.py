@@ -113,5 +113,18 @@ def test_a_window_with_foreign_work_is_forgotten() -> None:
         worker.joining.restart()
 
     assert not worker.joining.now
-    worker.answer(WINDOW)
+    worker.answer(WINDOW + 1)  # the first of them ends what is forgotten
     assert worker.joining.now  # this one counted, and the other kind has its turn
+
+
+@pytest.mark.parametrize(("joined", "apart"), [(MS, 2 * MS), (2 * MS, MS)])
+def test_a_trial_that_ends_half_way_leaves_the_cheaper_of_both(joined: int, apart: int) -> None:
+    worker = Worker(lambda together: joined if together else apart)
+    worker.windows(PAIRS + 1)
+    while worker.joining.now == (joined < apart):  # until the other kind has its turn again
+        worker.answer()
+
+    worker.answer(WINDOW // 2)
+    worker.joining.restart()
+
+    assert worker.joining.now == (joined < apart)
