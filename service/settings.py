@@ -159,7 +159,9 @@ class Settings:
     )
     max_waiting: int = field(
         default=256,
-        metadata=_row(_whole(1, 100_000), "requests that may wait for a model, or for decoding, until new ones get 503"),
+        metadata=_row(
+            _whole(1, 100_000), "requests that may wait for one model, or for a thread that decodes, until new ones get 503"
+        ),
     )
     timeout_s: float = field(
         default=30.0,
