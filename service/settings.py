@@ -160,7 +160,7 @@ class Settings:
     max_waiting: int = field(
         default=256,
         metadata=_row(
-            _whole(1, 100_000), "requests that may wait for one model, or for a thread that decodes, until new ones get 503"
+            _whole(1, 100_000), "requests that may wait for one model, or for decoding, until new ones get 503"
         ),
     )
     timeout_s: float = field(
