@@ -52,7 +52,8 @@ def find_capacity(
         judgements.append(found)
         return found.held if found in counting(judgements) else None
 
-    least = min(effort.least_rate(slo), most, *([max(wanted, least_provable(slo))] if wanted else []))
+    asked = [max(wanted, least_provable(slo, effort.dispersion))] if wanted else []
+    least = min(effort.least_rate(slo), most, *asked)
     found = search(trial, start=start, least=least, most=most, resolution=effort.resolution, agree=agree,
                    decide=wanted if decide else None)
     return found, judgements
@@ -91,7 +92,7 @@ def bracket_of(judgements: Iterable[Judgement]) -> Bracket:
 def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[str, Any]:
     """The capacity as JSON-ready figures: the bracket, what binds it, and every probe."""
     counted = counting(judgements)
-    failing = [j for j in counted if j.rate == found.high and not j.held]
+    failing = _decisive([j for j in counted if j.rate == found.high])
     return {
         "percentile": slo.percentile,
         "limit_us": slo.limit_us,
@@ -99,7 +100,7 @@ def summary(found: Bracket, judgements: Sequence[Judgement], slo: Slo) -> dict[s
         "pass_rate": found.low,
         "fail_rate": found.high,
         "bound_by": _bound_by(found, failing),
-        "blame": next((j.blame for j in failing if j.blame), None),
+        "blame": next((j.blame for j in sorted(failing, key=lambda j: not j.disturbed) if j.blame), None),
         "probes": [as_json(judgement) for judgement in judgements],
         "spoilt": len(judgements) - len(counted),
     }
@@ -116,6 +117,13 @@ def about(capacity: Mapping[str, Any], whose: str = "") -> list[Finding]:
         found.append(Finding(f"{capacity['bound_by']}-bound", f"{whose}{capacity['blame']}", "the capacity is a lower "
                              "bound; use a quieter machine, or another one to send from", invalid=False))
     return found
+
+
+def _decisive(probes: list[Judgement]) -> list[Judgement]:
+    """Of the probes at the lowest rate that failed, those that failed it: the server's own where they are enough."""
+    failing = [probe for probe in probes if not probe.held]
+    own = [probe for probe in failing if not probe.blame]
+    return own if len(own) >= max(AGREE, len(probes) - len(failing)) else failing
 
 
 def _bound_by(found: Bracket, failing: list[Judgement]) -> str:

@@ -35,6 +35,7 @@ MARGIN = 1.05          # of requests: a Poisson load sends a few more or fewer t
 LONGEST_WARMUP = 8     # times the shortest, for a server that is not steady yet
 SEEDS_APART = 1000     # between the seeds of two trials at one rate
 LEAST_POOL, MOST_POOL = 512, 8192  # requests in flight; the most is what one process can have open
+STRAYS = 3             # standard deviations by which the number of requests may fall short of what is planned
 MOST_SPOILT = 2        # probes at one rate that do not count because the machine was disturbed
 
 
@@ -69,9 +70,12 @@ FULL = Effort(over=5)
 QUICK = Effort(requests=662, over=1, seconds=2.0, limits=5.0, warmup=0.5, resolution=0.15)
 
 
-def least_provable(slo: Slo) -> float:
-    """The lowest rate (1/s) at which the longest probe can prove the percentile, with one request over the limit."""
-    return MARGIN * requests_needed(slo.percentile, 1) / LONGEST_PROBE
+def least_provable(slo: Slo, dispersion: float = 1.0) -> float:
+    """The lowest rate (1/s) at which the longest probe can prove the percentile: with one request over the limit, and
+    with none where bursts of that dispersion leave it `STRAYS` standard deviations short of requests."""
+    root = STRAYS * math.sqrt(dispersion)
+    surely = ((root + math.sqrt(root**2 + 4 * requests_needed(slo.percentile, 0))) / 2) ** 2
+    return max(MARGIN * requests_needed(slo.percentile, 1), surely) / LONGEST_PROBE
 
 
 def check_dispersion(dispersion: float) -> None:
@@ -140,6 +144,7 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
     drifting = (finding := never_steady(load)) is not None and finding.invalid
     passed = not stopped and not drifting and len(rows) >= requests_needed(slo.percentile, over)
     allowed = load.plan.most_over if load.plan.most_over is not None else most_over(slo.percentile, len(rows))
+    few = not passed and not stopped and not drifting and len(rows) < requests_needed(slo.percentile, 0)
     # What would have missed it too, had every request been sent on time: failures, and what no lag of ours explains.
     excused = excused_us(load.rows)[~load.rows.warmup]
     surely = int(np.count_nonzero((rows.outcome != OK) | (rows.response_us > slo.limit_us + excused)))
@@ -155,9 +160,18 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
         late=late, failed=rows.count(FAILED), timeouts=rows.count(TIMEOUT), dropped=rows.count(DROPPED),
         percentile_us=float(np.percentile(answered.response_us, slo.percentile)) if len(answered) else None,
         interval_us=latency_interval(answered.response_us, slo.percentile) if len(answered) else None,
-        good=good, goodput=round(good / load.plan.seconds, 2), disturbed=disturbed,
-        blame=_blame(load, slo, passed=passed, surely=surely > allowed) or disturbed,
+        good=good, goodput=round(good / _lasted(load), 2), disturbed=disturbed,
+        blame=_blame(load, slo, passed=passed, surely=surely > allowed) or disturbed
+        or (f"{len(rows)} requests are too few to prove anything" if few and not over else None),
     )
+
+
+def _lasted(load: Load) -> float:
+    """Seconds in which the measured requests were to be sent."""
+    rows = load.rows.measured
+    if not load.generator.get("stopped_early") or not len(rows):
+        return load.plan.seconds
+    return max(0.001, float(rows.intended[-1]) / 1e6 - load.begins)
 
 
 def counting(judgements: Iterable[Judgement]) -> list[Judgement]:

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.load.schedule import rounded
+
 RESOLUTION = 0.05   # of the rate: how far the two ends of the bracket may be apart
 AGREE = 2           # trials that must say the same at both ends
 MOST_TRIALS = 60
@@ -46,17 +48,17 @@ def next_rate(
     """The rate to try next; None when the bracket is found. With `decide` the bracket has that rate not inside of it.
     """
     if not outcomes:
-        return _rounded(min(max(start, least), most))
+        return rounded(min(max(start, least), most))
     now = bracket(outcomes)
     if now.high is None:
         assert now.low is not None
-        if now.low < _rounded(most):
-            return _rounded(min(2 * now.low, most))
+        if now.low < rounded(most):
+            return rounded(min(2 * now.low, most))
     elif now.low is None:
-        if now.high > _rounded(least):
-            return _rounded(max(now.high / 4, least))
+        if now.high > rounded(least):
+            return rounded(max(now.high / 4, least))
     elif now.high > (1 + resolution) * now.low:
-        middle = _rounded(math.sqrt(now.low * now.high))
+        middle = rounded(math.sqrt(now.low * now.high))
         if now.low < middle < now.high:
             return middle
     elif decide is not None and now.low < decide < now.high:
@@ -92,7 +94,3 @@ def _settled(trials: Sequence[bool], agree: int) -> bool:
 def _passes(trials: Sequence[bool]) -> bool:
     """What most trials say; where they are at odds, no rate has passed yet."""
     return trials.count(True) > trials.count(False)
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.4g}")

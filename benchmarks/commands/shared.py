@@ -17,6 +17,7 @@ from rich.console import Console
 from benchmarks.capacity.slo import Slo
 from benchmarks.comparison.contenders import MODELS, Contender, check_files, find_contenders, with_images
 from benchmarks.load.payloads import ENCODERS
+from benchmarks.load.schedule import rounded
 from benchmarks.machine.children import ROOT
 from benchmarks.machine.fingerprint import warnings
 from benchmarks.report.screen import LiveScreen
@@ -133,8 +134,8 @@ def slo(text: str) -> str:
 
 
 def rates(text: str) -> tuple[float, ...]:
-    """`100,200`."""
-    return tuple(positive(part) for part in text.split(","))
+    """`100,200`; one that is named twice is meant once."""
+    return tuple(dict.fromkeys(rounded(positive(part)) for part in text.split(",")))
 
 
 def checked(text: str, parse: Callable[[str], object]) -> str:

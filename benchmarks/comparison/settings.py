@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.load.plan import Plan
+from benchmarks.load.schedule import rounded
 
 UTILISATIONS = (0.5, 0.8)   # of the closed loop's throughput: an ordinary day, and a busy one
 SINGLE_STREAM = 700         # requests; 662 are the minimum for a p99
@@ -46,7 +47,7 @@ class Settings:
         shares = shares or [(share, share * capacity) for share in UTILISATIONS]
         return [
             self._plan(f"open-{share:.0%}".rstrip("%") if share else f"open-{rate:g}", model,
-                       arrival="poisson", seconds=self.seconds, rate=round(rate, 1), utilisation=share,
+                       arrival="poisson", seconds=self.seconds, rate=rounded(rate), utilisation=share,
                        seed=self.seed + 2 + number)
             for number, (share, rate) in enumerate(shares)
         ]

@@ -23,6 +23,7 @@ from benchmarks.contest.sides import Side, check_form, standing
 from benchmarks.load.generator import send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
+from benchmarks.load.schedule import rounded
 from benchmarks.load.stored import Load, find_load, read_load
 from benchmarks.machine.cores import Cores
 from benchmarks.machine.reference import reference_us
@@ -118,7 +119,7 @@ def fight(contest: Contest, sides: dict[str, Side], payloads: Path, cores: Cores
                 if side.url:
                     check_form(side, servers[name], content=bodies.bodies[0], content_type=bodies.content_type)
             if "rate" not in contest.facts:
-                contest.note(rate=terms.rate or round(DEFAULT_SHARE / took["a"], 1))
+                contest.note(rate=terms.rate or rounded(DEFAULT_SHARE / took["a"]))
             for name in sorted(sides, reverse=bool(pair % 2)):
                 side = sides[name]
                 plan = Plan(name=name, model=side.model, path=side.path, arrival="poisson",

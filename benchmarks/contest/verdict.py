@@ -4,7 +4,7 @@
     confidence  of the intervals: all figures of all comparisons made at once share one risk of 5 %
     figures   {p50, p99: {a_ms, b_ms, ratio, interval, verdict, pairs}}   response time
     baseline  {name, created, policy, differences, drift} where A was measured before; else None
-    answers   {a, b: share of requests answered}
+    answers   {a, b: share of requests answered; only_a, only_b, verdict}   paired by schedule; the same test
     accuracy  {a, b, images, only_a, only_b, verdict}   paired on the same images; exact sign test at 1 %
     verdict   slower | less accurate | failing | faster | equivalent | inconclusive
     validity  {valid, reasons, notes, advice}
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contest.duel import Contest
-from benchmarks.load.audit import Finding, about_the_commits, audit, validity
-from benchmarks.load.rows import UNKNOWN, Rows
+from benchmarks.load.audit import ENOUGH_FOR_P99, Finding, about_the_commits, audit, validity
+from benchmarks.load.rows import OK, UNKNOWN, Rows
 from benchmarks.load.stored import Load
 from benchmarks.stats.ratio import LEAST_PAIRS, compare
 from service.comparing import mcnemar
@@ -47,15 +47,19 @@ def derive(contest: Contest) -> dict[str, Any]:
         "baseline": (baseline := contest.facts.get("baseline")) and baseline | {"drift": _drift(contest)},
         "pairs": len(pairs), "figures": {}, "answers": None, "accuracy": None,
     }
-    findings = [*about_the_commits(result["machine"]), *findings, *about_the_baseline(result)]
+    least = min((sum(len(load.rows.measured.succeeded) for load in loads) for loads in zip(*pairs, strict=True)),
+                default=0)
+    findings = [*about_the_commits(result["machine"]), *findings, *about_the_baseline(result), *_too_few(least)]
     result["validity"] = validity(findings)
     if len(pairs) < LEAST_PAIRS:
         return result | {"verdict": "inconclusive"}
-    result["answers"] = {"a": _answered(a for a, _ in pairs), "b": _answered(b for _, b in pairs)}
+    result["answers"] = _answers(pairs)
     result["accuracy"] = _accuracy(pairs)
     margin, confidence = contest.terms.margin, result["confidence"]
     result["figures"] = {name: _figure(pairs, q, margin, confidence) for name, q in FIGURES.items()
                          if all(len(load.rows.measured.succeeded) for pair in pairs for load in pair)}
+    if least < ENOUGH_FOR_P99 and "p99" in result["figures"]:
+        result["figures"]["p99"]["verdict"] = "inconclusive"  # what happens to one request in a hundred was hardly seen
     return result | {"verdict": overall(result)}
 
 
@@ -71,7 +75,7 @@ def about(load: Load) -> list[Finding]:
 def overall(result: dict[str, Any]) -> str:
     """One word. Doubt wins over praise, and harm over everything."""
     answers, verdicts = result["answers"], [figure["verdict"] for figure in result["figures"].values()]
-    if answers["b"] < answers["a"] - MORE_FAILING:
+    if answers["verdict"] == "failing":
         return "failing"
     if result["accuracy"]["verdict"] == "less accurate":
         return "less accurate"
@@ -99,6 +103,14 @@ def _figure(
             "verdict": found.verdict, "pairs": found.pairs}
 
 
+def _too_few(requests: int) -> list[Finding]:
+    """What so many answers of a side, in all pairs, cannot tell."""
+    if requests >= ENOUGH_FOR_P99:
+        return []
+    return [Finding("few-requests", f"{requests} answers of a side cannot compare a p99; {ENOUGH_FOR_P99} are the "
+                    "minimum", "more pairs, longer ones, or a higher --rate", invalid=False)]
+
+
 def about_the_baseline(result: dict[str, Any]) -> list[Finding]:
     """What weakens a comparison whose A was not measured in turns with B."""
     found, baseline, margin = [], result["baseline"], result["terms"]["margin"]
@@ -123,9 +135,17 @@ def _drift(contest: Contest) -> float | None:
     return round(min(now) / min(before), 4) if before and now else None
 
 
-def _answered(loads: Any) -> float:
-    rows = [load.rows.measured for load in loads]
-    return sum(len(part.succeeded) for part in rows) / max(1, sum(len(part) for part in rows))
+def _answers(pairs: list[tuple[Load, Load]]) -> dict[str, Any]:
+    """Requests that only one side answered, of those that both were sent: they share a schedule."""
+    sides = [[load.rows.measured.outcome == OK for load in loads] for loads in zip(*pairs, strict=True)]
+    a, b = (sum(np.count_nonzero(part) for part in parts) / max(1, sum(map(len, parts))) for parts in sides)
+    both = [(one[:least], other[:least]) for one, other in zip(*sides, strict=True)
+            for least in [min(len(one), len(other))]]
+    only_a = sum(int(np.count_nonzero(one & ~other)) for one, other in both)
+    only_b = sum(int(np.count_nonzero(other & ~one)) for one, other in both)
+    failing = b < a - MORE_FAILING and mcnemar(only_a, only_b) < SIGN_TEST
+    return {"a": float(a), "b": float(b), "only_a": only_a, "only_b": only_b,
+            "verdict": "failing" if failing else "no difference shown"}
 
 
 def _accuracy(pairs: list[tuple[Load, Load]]) -> dict[str, Any]:

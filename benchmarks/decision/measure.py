@@ -181,8 +181,8 @@ class _Round:
         known = self._probes()
         agree = max(self._number, AGREE if last else 1)
         found, _ = find_capacity(target, self._server, wish.limit, wish.effort, start=start, most=self._most,
-                                 wanted=wish.rate, agree=agree, cores=self._cores.generator, step=self._step,
-                                 check=self._check)
+                                 wanted=wish.rate, decide=True, agree=agree, cores=self._cores.generator,
+                                 step=self._step, check=self._check)
         if found.low is not None:
             if wish.rate <= found.low:
                 self._at(wish.rate, f"expected-{self._number}", f"the expected {wish.rate:g}/s")

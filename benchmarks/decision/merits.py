@@ -134,11 +134,12 @@ def is_open(entry: Entry) -> bool:
 
 
 def shown_bracket(capacity: dict[str, Any]) -> str:
-    """`412 to 430/s`: the rate that passed and the one that failed."""
-    low, high = capacity["pass_rate"], capacity["fail_rate"]
+    """`412 to 430/s`: the rate that passed and the one that the server failed. What something else failed is no bound
+    from above."""
+    low, high, blame = capacity["pass_rate"], capacity["fail_rate"], capacity.get("blame")
     if low is None:
-        return f"below {high:,.0f}/s"
-    return f"{low:,.0f} to {high:,.0f}/s" if high else f"at least {low:,.0f}/s"
+        return "unknown" if blame else f"below {high:,.0f}/s"
+    return f"{low:,.0f} to {high:,.0f}/s" if high and not blame else f"at least {low:,.0f}/s"
 
 
 def known_accuracy(entry: Entry) -> dict[str, Any] | None:

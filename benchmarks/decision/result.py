@@ -31,7 +31,7 @@ from benchmarks.capacity.probe import as_json, judge
 from benchmarks.capacity.slo import Slo
 from benchmarks.decision.configurations import Configuration
 from benchmarks.decision.folder import DecisionFolder
-from benchmarks.decision.screening import dominated_by
+from benchmarks.decision.screening import dominated
 from benchmarks.decision.verdict import decide
 from benchmarks.load.audit import Finding, about_the_machine, validity
 from benchmarks.load.caching import memory
@@ -94,8 +94,9 @@ def entries_before_load(folder: DecisionFolder) -> list[Entry]:
     bare = {key: _bare(folder.micro(*key)) for key in keys}
     entries = [_entry(folder, one, why, bare[one.runtime, one.threads, one.device].get(one.model))
                for one, why in folder.configurations.items()]
+    reasons = dominated(entries)
     for entry in entries:
-        entry["dominated"] = dominated_by(entry, entries)
+        entry["dominated"] = reasons.get(entry["id"])
     return entries
 
 
@@ -243,6 +244,11 @@ def _resources(loads: list[Load], energy: list[Entry]) -> Entry | None:
             "gpu_unknown": energy[0]["gpu_unknown"] if energy else None}
 
 
+def _decides(entry: Entry) -> bool:
+    """Whether nothing but invalid measurements speaks against it: then it might have been the one to deploy."""
+    return all(reason.startswith("INVALID") for reason in entry["reasons"])
+
+
 def _findings(result: dict[str, Any]) -> list[Finding]:
     found = about_the_machine(result["machine"])
     if result["wish"]["screening"]:
@@ -250,7 +256,7 @@ def _findings(result: dict[str, Any]) -> list[Finding]:
                              "decides nothing", "run again without --quick before deploying", invalid=False))
     for entry in result["configurations"]:
         found += [Finding("configuration", f"{entry['label']}: {reason.removeprefix('INVALID: ')}",
-                          "see its probes in the run folder")
+                          "see its probes in the run folder", invalid=_decides(entry))
                   for reason in entry["reasons"] if reason.startswith("INVALID")]
         if entry["problem"]:
             found.append(Finding("not-measured", f"{entry['label']}: {entry['problem'].splitlines()[0]}",

@@ -2,9 +2,9 @@
 
 The bare runtime says so in seconds. A configuration is dominated where another one, for images of the same shape and on
 no more cores, is at least as accurate and its graph clearly quicker, alone and in the best batch, in as many workers;
-then its capacity cannot be higher either. Or where one is more accurate and as quick, because a tie in capacity would
-go to that one anyway. And a batch policy that the service would never act on, because joining requests does not pay for
-this graph, is another one's twin.
+then its capacity cannot be higher either. Or where one is more accurate and as quick. Only what is not dominated itself
+dominates another one: "as quick" may not add up along a chain. And a batch policy that the service would never act on,
+because joining requests does not pay for this graph, is another one's twin.
 """
 
 from __future__ import annotations
@@ -22,16 +22,27 @@ SAME_US = 10.0       # microseconds; closer than that, two graphs are as quick a
 Entry = dict[str, Any]
 
 
-def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
-    """The reason why an entry cannot win, naming who is better; None where nobody is, or nothing is known."""
-    names = short_names(entries)
-    if twin := _twin(entry, entries):
-        alone, joined = entry["forward_us"]["p50"], entry["forward_us"]["joined"]
-        return (f"{TWIN} {names[twin['id']]}: joining requests does not pay for it ({alone:.0f} µs for an image "
+def dominated(entries: list[Entry]) -> dict[str, str]:
+    """By the id of each entry that cannot win, the reason, naming who is better."""
+    names, found = short_names(entries), dict[str, str]()
+    for entry in entries:
+        if twin := _twin(entry, entries):
+            alone, joined = entry["forward_us"]["p50"], entry["forward_us"]["joined"]
+            found[entry["id"]] = (
+                f"{TWIN} {names[twin['id']]}: joining requests does not pay for it ({alone:.0f} µs for an image "
                 f"alone, {joined:.0f} µs in the best batch), so the service never joins any")
+    known = [entry for entry in entries if entry["forward_us"] and entry["card_accuracy"]]
+    # Whoever dominates is at least as accurate, and of two that are alike the quicker one: so it had its turn before.
+    for entry in sorted(known, key=lambda each: (-each["card_accuracy"]["top1"], each["forward_us"]["p50"])):
+        rivals = [other for other in known if other["id"] not in found and other is not entry]
+        if entry["id"] not in found and (reason := _dominated_by(entry, rivals, names)):
+            found[entry["id"]] = reason
+    return found
+
+
+def _dominated_by(entry: Entry, rivals: list[Entry], names: dict[str, str]) -> str | None:
+    rivals = [other for other in rivals if not other["unavailable"] and _comparable(other, entry)]
     # Of several that dominate, the most accurate of the clearly quicker ones is named, in whatever order they came.
-    rivals = [other for other in entries if other is not entry and not other["unavailable"]
-              and _comparable(other, entry)]
     rivals.sort(key=lambda other: (not _quicker(other, entry), -other["card_accuracy"]["top1"],
                                    other["forward_us"]["p50"]))
     for other in rivals:
@@ -47,10 +58,9 @@ def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
 
 
 def _comparable(other: Entry, entry: Entry) -> bool:
-    """Whether both are known, and the other one asks for nothing that this one does without."""
+    """Whether the other one, of two that are known, asks for nothing that this one does without."""
     return bool(
-        entry["forward_us"] and other["forward_us"] and entry["card_accuracy"] and other["card_accuracy"]
-        and other["image_shape"] == entry["image_shape"]
+        other["image_shape"] == entry["image_shape"]
         and other["device"] in (entry["device"], "cpu")  # a GPU costs more than none
         and other["cores"] <= entry["cores"]
     )

@@ -53,7 +53,8 @@ class Wish:
             raise ValueError(f"--min-accuracy {self.min_accuracy} is not between 0 and 1")
         if not self.rate > 0:
             raise ValueError(f"--rate {self.rate} is not above 0")
-        if self.rate < (least := least_provable(self.limit)):
+        check_dispersion(self.dispersion)
+        if self.rate < (least := least_provable(self.limit, self.dispersion)):
             raise ValueError(f"--rate {self.rate:g}: even {LONGEST_PROBE:g} seconds of it prove nothing about "
                              f"p{self.limit.percentile:g}; ask for at least {math.ceil(10 * least) / 10:g}, or for a "
                              "lower percentile")
@@ -66,7 +67,6 @@ class Wish:
             raise ValueError(f"--passes {self.passes} is not from 1 to {MOST_PASSES}")
         if not 0 <= self.refine <= MOST_REFINED:
             raise ValueError(f"--refine {self.refine} is not from 0 to {MOST_REFINED}")
-        check_dispersion(self.dispersion)
         for policy in self.batching:
             read_policy(policy)
 

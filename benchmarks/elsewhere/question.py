@@ -37,11 +37,11 @@ class Question:
     def __post_init__(self) -> None:
         checked(self.url)
         slo = Slo.parse(self.slo)
-        if self.rate is not None and self.rate < (least := least_provable(slo)):
+        check_dispersion(self.dispersion)
+        if self.rate is not None and self.rate < (least := least_provable(slo, self.dispersion)):
             raise ValueError(f"--rate {self.rate:g}: even {LONGEST_PROBE:g} seconds of it prove nothing about "
                              f"p{slo.percentile:g}; ask for at least {math.ceil(10 * least) / 10:g}, or for a lower "
                              "percentile")
-        check_dispersion(self.dispersion)
         if self.protocol == "oip" and self.body is not None:
             raise ValueError("--body is for --protocol weighbridge; tensors travel as --tensor says")
         for name in ONLY_OIP if self.protocol == "weighbridge" else ():

@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.load.audit import Finding
 from benchmarks.load.disturbance import undisturbed
 from benchmarks.load.plan import Plan
+from benchmarks.load.schedule import rounded
 from benchmarks.load.stored import Load
 
 SUSPICIOUS = 0.8   # of the time that different images take, at the median; caches save far more, noise far less
@@ -28,7 +29,7 @@ def caching_plans(
     """
     seconds = round(min(seconds, 0.8 * images / rate), 3)
     different, same = (
-        Plan(name=name + suffix, model=model, path=path, arrival="poisson", rate=round(rate, 1), seconds=seconds,
+        Plan(name=name + suffix, model=model, path=path, arrival="poisson", rate=rounded(rate), seconds=seconds,
              warmup=0.0, seed=seed, same_image=name == "same-image")
         for name in ("different-images", "same-image")
     )

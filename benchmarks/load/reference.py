@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.load.audit import Finding
+from benchmarks.load.audit import Finding, several
 from benchmarks.load.payloads import ENCODERS, Payloads
 from benchmarks.load.rows import UNKNOWN, Rows
 from service.card import ModelCard
@@ -80,7 +80,7 @@ def flips(known: Reference, *answered: Rows) -> dict[str, Any]:
         "images": images, "flipped": len(flipped), "share": len(flipped) / images if images else None,
         "interval": wilson(len(flipped), images) if images else (0.0, 1.0),
         "lost": lost, "gained": gained, "p_value": mcnemar(lost, gained),
-        "unstable": len(pairs) - images, "runtime": known.runtime,
+        "unstable": several(pairs[:, 0]), "runtime": known.runtime,
     }
 
 

@@ -17,8 +17,12 @@ Arrival = Literal["poisson", "constant", "gamma"]
 MICROSECONDS = 1_000_000
 MOST_DISPERSION = 100.0
 
-
 Seed = int | tuple[int, ...]
+
+
+def rounded(rate: float) -> float:
+    """A rate with four digits: as many as tell anything, and never none."""
+    return float(f"{rate:.4g}")
 
 
 def arrivals(

@@ -60,7 +60,7 @@ def latency_interval(microseconds: NDArray[np.int64], percentile: float) -> Inte
     So a short load close to saturation still promises too much: it has seen too few of the crowds that make its p99.
     """
     independent = percentile_interval(microseconds, percentile)
-    if independent is None or len(microseconds) < BLOCKS * BLOCK_MINIMUM:
+    if independent is None or len(microseconds) < LEAST_BLOCKS * BLOCK_MINIMUM:
         return independent
     count = int(min(BLOCKS, max(LEAST_BLOCKS, len(microseconds) / (MEMORIES * correlation_time(microseconds)))))
     blocks = [math.log(max(1.0, np.percentile(block, percentile))) for block in np.array_split(microseconds, count)]

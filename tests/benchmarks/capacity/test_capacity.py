@@ -14,8 +14,17 @@ from queueing import answered, capacity, response
 
 from benchmarks.capacity import measure
 from benchmarks.capacity.measure import Target, find_capacity
-from benchmarks.capacity.probe import FULL, QUICK, Effort, check_dispersion, judge, least_provable, planned
-from benchmarks.capacity.search import search
+from benchmarks.capacity.probe import (
+    FULL,
+    QUICK,
+    Effort,
+    Judgement,
+    check_dispersion,
+    judge,
+    least_provable,
+    planned,
+)
+from benchmarks.capacity.search import Bracket, search
 from benchmarks.capacity.slo import Slo, arriving
 from benchmarks.load.generator import workers_for
 from benchmarks.load.plan import Plan
@@ -24,6 +33,7 @@ from benchmarks.load.schedule import arrivals
 from benchmarks.load.stages import STAGES
 from benchmarks.load.stored import Load
 from benchmarks.machine.server import Server
+from benchmarks.stats.earlystop import requests_needed
 from benchmarks.stats.intervals import latency_interval
 
 SERVICE = 5_000  # microseconds
@@ -134,6 +144,57 @@ def test_a_server_that_never_misses_passes_whatever_the_percentile(objective: st
         assert plan.most_over is not None
         assert plan.most_over >= (effort.over if rate == 2000 else 0)
         assert judge(idle, slo).passed
+
+
+@pytest.mark.parametrize("dispersion", [1.0, 10.0, 100.0])
+def test_the_lowest_rate_is_one_that_a_server_without_a_miss_bears_however_requests_come(dispersion: float) -> None:
+    slo, effort = Slo.parse("p99=20ms"), replace(FULL, dispersion=dispersion)
+    rate = least_provable(slo, dispersion)
+
+    for seed in range(100):
+        plan = planned(rate, 0, slo, effort, model="toy", path="/predict", seed=seed)
+        assert len(arrivals(plan.arrival, rate, plan.seconds, plan.seed, dispersion)) >= requests_needed(99, 0)
+
+
+def test_too_few_requests_to_prove_anything_are_no_fault_of_the_server() -> None:
+    plan = Plan(name="rate-1-1", model="toy", arrival="poisson", rate=1.0, seconds=100, warmup=5, seed=3)
+
+    found = judge(served(plan, service=1), SLO)
+
+    assert not found.passed
+    assert found.blame == f"{found.requests} requests are too few to prove anything"
+
+
+def test_a_probe_that_stopped_early_tells_its_good_answers_per_second_of_its_own_time() -> None:
+    plan = Plan(name="rate-100-1", model="toy", arrival="poisson", rate=100.0, seconds=10, warmup=1, seed=3)
+    load = served(plan)
+    kept = load.rows.where(load.rows.intended < 3e6)
+    stopped = Load(plan, kept, {**load.generator, "stopped_early": True}, {})
+
+    found = judge(stopped, SLO)
+
+    assert found.goodput == pytest.approx(found.good / 2, rel=0.05)
+
+
+def probe_of(passed: bool, blame: str | None = None, disturbed: str | None = None) -> Judgement:
+    """One at the rate that failed."""
+    return replace(judge(served(planned(100.0, 0, SLO, QUICK, model="toy", path="/", seed=1), service=1), SLO),
+                   passed=passed, blame=blame or disturbed, disturbed=disturbed)
+
+
+@pytest.mark.parametrize(("probes", "bound", "blame"), [
+    ([probe_of(False), probe_of(False, "late"), probe_of(False)], "latency", None),
+    ([probe_of(False), probe_of(False, "late")], "generator", "late"),
+    ([probe_of(True), probe_of(True), probe_of(True), *[probe_of(False, "late")] * 2, *[probe_of(False)] * 2],
+     "generator", "late"),
+    ([probe_of(False, "late"), *[probe_of(False, disturbed="a neighbour")] * 3], "machine", "a neighbour"),
+])
+def test_who_failed_the_rate_is_the_server_where_its_own_failures_are_enough(
+    probes: list[Judgement], bound: str, blame: str | None
+) -> None:
+    found = measure.summary(Bracket(90.0, 100.0), probes, SLO)
+
+    assert (found["bound_by"], found["blame"]) == (bound, blame)
 
 
 def test_a_wanted_rate_below_the_usual_ones_is_tried(monkeypatch: pytest.MonkeyPatch, target: Target) -> None:

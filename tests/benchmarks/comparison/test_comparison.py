@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from toy import write_toy
 
+from benchmarks.commands import shared
 from benchmarks.comparison.contenders import (
     NothingToWeighError,
     check_files,
@@ -184,3 +185,7 @@ def test_a_model_without_labelled_images_is_left_out_with_the_cure_and_keeps_no_
                     f"python -m export --split cifar10-jpeg test --to {tmp_path}")
     with pytest.raises(NothingToWeighError, match=r"coloured@1 takes \(4, 4, 3\) images"):
         with_images(tmp_path, find_contenders(tmp_path, ["coloured"]), said.append)
+
+
+def test_a_rate_that_is_named_twice_is_meant_once() -> None:
+    assert shared.rates("100,0.04,100.00001,200") == (100.0, 0.04, 200.0)

@@ -90,6 +90,27 @@ def test_a_faster_server_that_fails_more_often_is_worse(judged: Callable[..., di
     assert judged(0.8, outcome=outcome)["verdict"] == "failing"
 
 
+def test_one_lost_request_is_no_failing(judged: Callable[..., dict[str, Any]]) -> None:
+    outcome = np.full(1000, OK, np.uint8)
+    outcome[0] = FAILED
+
+    found = judged(pairs=3, outcome=outcome)
+
+    assert found["answers"]["only_a"] == 3
+    assert found["answers"]["verdict"] == "no difference shown"
+    assert found["verdict"] == "equivalent"
+
+
+def test_a_p99_is_not_compared_on_a_few_hundred_requests(judged: Callable[..., dict[str, Any]]) -> None:
+    outcome = np.full(1000, OK, np.uint8)
+    outcome[:800] = FAILED
+
+    found = judged(pairs=3, outcome=outcome)
+
+    assert found["figures"]["p99"]["verdict"] == "inconclusive"
+    assert "few-requests" in [note["code"] for note in found["validity"]["notes"]]
+
+
 def test_a_late_generator_makes_it_inconclusive(judged: Callable[..., dict[str, Any]]) -> None:
     found = judged(1.5, sent=np.arange(1000) * 10_000 + 4000)
 

@@ -15,7 +15,7 @@ from benchmarks.decision.configurations import Configuration, left_out, matrix
 from benchmarks.decision.estimate import Progress, estimated, minutes, seconds_for
 from benchmarks.decision.measure import _order
 from benchmarks.decision.names import in_a_row, in_common, short_names
-from benchmarks.decision.screening import dominated_by
+from benchmarks.decision.screening import dominated
 from benchmarks.decision.wish import USUAL, Wish
 
 WISH = Wish(slo="p99=20ms", min_accuracy=0.9, rate=10.0, models=("a",))
@@ -68,11 +68,11 @@ def test_a_policy_that_makes_no_difference_is_dropped_and_one_that_does_is_kept(
 
     usual = entry("usual", 295.0, usual_policy=True)
 
-    assert dominated_by(entry("off", 295.0), [usual]) == (
+    assert dominated([entry("off", 295.0), usual]) == {"off": (
         "the same as toy: joining requests does not pay for it (300 µs for an image alone, 295 µs in the best "
-        "batch), so the service never joins any")
-    assert dominated_by(entry("off", 100.0), [usual]) is None
-    assert dominated_by(entry("off", 295.0, workers=2), [usual]) is None
+        "batch), so the service never joins any")}
+    assert not dominated([entry("off", 100.0), usual])
+    assert not dominated([entry("off", 295.0, workers=2), usual])
 
 
 def test_a_configuration_is_named_by_what_tells_it_from_the_others() -> None:

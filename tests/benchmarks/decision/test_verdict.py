@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.decision import told
-from benchmarks.decision.screening import dominated_by
+from benchmarks.decision.merits import shown_bracket
+from benchmarks.decision.screening import dominated
 from benchmarks.decision.trades import trades
 from benchmarks.decision.verdict import decide
 
@@ -249,6 +250,16 @@ def test_what_the_generator_kept_from_the_rate_is_unknown_and_not_too_slow(
     assert entry["reasons"] == [f"INVALID: whether it bears 200/s is unknown: {said}"]
 
 
+@pytest.mark.parametrize(("low", "high", "blame", "said"), [
+    (412.0, 430.0, None, "412 to 430/s"), (412.0, None, None, "at least 412/s"), (None, 28.0, None, "below 28/s"),
+    (412.0, 430.0, "it was late", "at least 412/s"), (None, 28.0, "it was late", "unknown"),
+])
+def test_what_the_server_did_not_fail_bounds_its_capacity_from_below_only(
+    low: float | None, high: float | None, blame: str | None, said: str
+) -> None:
+    assert shown_bracket({"pass_rate": low, "fail_rate": high, "blame": blame}) == said
+
+
 def test_doubts_about_the_winner_are_told(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
     entry = one("x", 0.902)
     entry["capacity"] |= {"bound_by": "generator", "blame": "it was late"}
@@ -257,6 +268,11 @@ def test_doubts_about_the_winner_are_told(wish: dict[str, Any], one: Callable[..
 
     assert "its accuracy 90.20 % [89.70, 90.70] may still be below 90 %" in caveats
     assert any("the generator, not the server, ended the search" in caveat for caveat in caveats)
+
+
+def dominated_by(entry: Entry, entries: list[Entry]) -> str | None:
+    """The reason for which an entry cannot win among others."""
+    return dominated([entry, *(other for other in entries if other["id"] != entry["id"])]).get(entry["id"])
 
 
 def test_what_is_slower_and_not_more_accurate_is_dominated(one: Callable[..., Entry]) -> None:
@@ -312,6 +328,15 @@ def test_what_is_as_quick_and_less_accurate_is_dominated_as_a_tie_would_go_again
         "dominated: quicker is more accurate and takes 60 µs instead of 100 µs for an image alone")
     assert dominated_by(better, [better, worse]) is None
     assert dominated_by(other, [better, other]) is None
+
+
+def test_as_quick_does_not_add_up_along_a_chain(one: Callable[..., Entry]) -> None:
+    chain = [one(f"m{k}", 0.92 + k / 10_000, forward_us={"p50": 20.0 + 9 * k, "p90": 21.0 + 9 * k}) for k in range(8)]
+
+    found = dominated(chain)
+
+    assert set(found) == {"m6", "m4", "m2", "m0"}
+    assert found == dominated(chain[::-1])
 
 
 def test_a_difference_that_http_drowns_dominates_nobody(one: Callable[..., Entry]) -> None:

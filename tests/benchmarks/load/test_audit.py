@@ -58,8 +58,22 @@ def test_a_server_that_bears_half_of_the_rate_is_invalid_however_long_its_queue_
     assert codes(made(done=served.astype(np.int64))) == ["saturated"]
 
 
-def test_drops_are_invalid(made: Made) -> None:
-    assert "dropped" in codes(made(outcome=outcomes(0.001, DROPPED)))
+@pytest.mark.parametrize("share", [0.001, 0.3])
+def test_drops_are_invalid_and_no_fault_of_the_generator_which_was_there_in_time(made: Made, share: float) -> None:
+    found = codes(made(outcome=outcomes(share, DROPPED)))
+
+    assert "dropped" in found
+    assert "rate-not-reached" not in found
+
+
+def test_an_image_that_was_answered_in_three_ways_is_one_image(made: Made) -> None:
+    image, predicted = np.arange(1000, dtype=np.int32), (np.arange(1000) % 10).astype(np.int16)
+    image[:3], predicted[:3] = 7, [0, 1, 7]
+
+    (note,) = [each for each in validity(audit(made(image=image, predicted=predicted)))["notes"]
+               if each["code"] == "unstable-answers"]
+
+    assert note["reason"].startswith("1 image was answered in more than one way")
 
 
 @pytest.mark.parametrize(("share", "valid"), [(0.005, True), (0.05, False)])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.load.schedule import arrivals, image_order
+from benchmarks.load.schedule import arrivals, image_order, rounded
 
 
 def test_the_schedule_is_pure_in_its_seed() -> None:
@@ -68,3 +68,8 @@ def test_every_image_has_its_turn_before_one_comes_again() -> None:
     assert sorted(order[:10]) == list(range(10))
     assert order[10:20].tolist() == order[:10].tolist()
     assert order.tolist() != sorted(order.tolist())
+
+
+@pytest.mark.parametrize(("rate", "told"), [(0.04, 0.04), (0.012345, 0.01235), (469.23, 469.2), (8123.4, 8123.0)])
+def test_a_rate_has_four_digits_and_is_never_none_at_all(rate: float, told: float) -> None:
+    assert rounded(rate) == told
