@@ -24,7 +24,7 @@ def headline(result: Result) -> str:
     a, b = f"A ({terms['a']})", f"B ({terms['b']})"
     said = {
         "slower": f"{b} is slower than {a}", "faster": f"{b} is faster than {a}",
-        "equivalent": f"{b} and {a} are equivalent within {terms['margin']:.0%}",
+        "equivalent": f"{b} and {a} are equivalent within {100 * terms['margin']:g} %",
         "less accurate": f"{b} is less accurate than {a}", "failing": f"{b} fails more often than {a}",
         "inconclusive": f"It is open whether {b} is slower than {a}",
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.capacity.slo import Slo
 from benchmarks.decision.merits import (
     differ_in_accuracy,
     differ_only_in_batching,
@@ -21,6 +22,7 @@ from benchmarks.decision.merits import (
     usual,
 )
 from benchmarks.decision.names import in_a_row
+from benchmarks.stats.earlystop import most_over
 
 Entry = dict[str, Any]
 NOT_YET = "not measured yet"
@@ -58,7 +60,10 @@ def sentence(
         rest = in_a_row(names[entry["id"]] for entry in tied[1:])
         what = {"cost": "costs are the same", "efficiency": "core-seconds overlap", "energy": "energies overlap",
                 "headroom": "capacities overlap", "accuracy": "accuracies overlap"}
-        said += f" A tie with {rest}: their {what[wish['objective']]}, and this one {_preferred(tied, wish, names)}."
+        shared = what[wish["objective"]]
+        if wish["objective"] == "cost" and per_hour(best, wish) is None:
+            shared = "costs are unknown"
+        said += f" A tie with {rest}: their {shared}, and this one {_preferred(tied, wish, names)}."
     return said
 
 
@@ -68,14 +73,18 @@ def _preferred(tied: list[Entry], wish: dict[str, Any], names: dict[str, str]) -
     if best["usual_policy"] and differ_only_in_batching(best, second):
         return "batches as the service does anyway: no other policy is better, as far as can be told"
     if wish["objective"] == "accuracy":
-        return "is preferred as the cheapest"
+        cheapest = [entry for entry in tied if per_hour(entry, wish) == per_hour(best, wish)]
+        if len(cheapest) == 1:
+            return "is preferred as the cheapest"
+        first = "takes the least core time" if efficiency(best) > efficiency(cheapest[1]) else "the first by its name"
+        return f"is one of the cheapest, and of these {first}"
     first = max(tied, key=top1)
     if first is not best and efficiency(best) > efficiency(first):
         return f"is as accurate as {names[first['id']]}, as far as can be told, for less core time"
     if differ_in_accuracy(best, second):
         return "is preferred for its accuracy"
     if efficiency(best) > efficiency(second):
-        return "is as accurate as any of them for the least core time"
+        return "takes the least core time of those that are as accurate, as far as can be told"
     return "is preferred for its few cores" if best["cores"] < second["cores"] else "comes first by its name"
 
 
@@ -122,20 +131,27 @@ def caveats(tied: list[Entry], fitting: list[Entry], wish: dict[str, Any], names
         found.append(f"the {best['capacity']['bound_by']}, not the server, ended the search: the real capacity is "
                      f"higher or unknown ({best['capacity']['blame']})")
     if best["capacity"]["fail_rate"] is None:
-        found.append("no rate that the generator can send made it fail: the real capacity is higher")
+        found.append(f"no rate up to {best['capacity']['pass_rate']:,.0f}/s, the highest tried, made it fail: the real "
+                     "capacity is higher")
     decisive = [best] if wish["objective"] in ("cost", "accuracy") else tied  # whose capacity the answer rests on
     if restless := [entry for entry in decisive if disagree(entry)]:
         found.append(_disagreeing(restless, names))
-    at_rate = best["at_rate"]
-    if at_rate and not at_rate["passed"] and not at_rate["over"]:
-        found.append(f"the probe at {wish['rate']:g}/s itself was too short to prove anything (none of "
-                     f"{at_rate['requests']:,} over)")
-    elif at_rate and not at_rate["passed"]:
-        found.append(f"the probe at {wish['rate']:g}/s itself missed the objective ({at_rate['over']} of "
-                     f"{at_rate['requests']:,} over), though two at a higher rate kept it: the machine was restless")
+    if best["at_rate"] and not best["at_rate"]["passed"]:
+        found.append(f"the load at {wish['rate']:g}/s itself {_not_kept(best, wish)}")
     if best["caching"] and not best["caching"]["invalid"]:
         found.append(best["caching"]["reason"])
     return found
+
+
+def _not_kept(entry: Entry, wish: dict[str, Any]) -> str:
+    """Why the load at the expected rate is no proof of it."""
+    over, requests = entry["at_rate"]["over"], entry["at_rate"]["requests"]
+    told = f"{over or 'none'} of {requests:,} over"
+    allowed = most_over(Slo.parse(wish["slo"]).percentile, requests)
+    if over > max(0, allowed):
+        return (f"missed the objective ({told}), though those at {entry['capacity']['pass_rate']:,.0f}/s kept it: the "
+                "machine was restless")
+    return f"was too short to prove anything ({told})" if allowed < 0 else f"never became steady ({told})"
 
 
 def _disagreeing(restless: list[Entry], names: dict[str, str]) -> str:

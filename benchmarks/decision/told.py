@@ -70,7 +70,7 @@ def _others(entries: list[dict[str, Any]]) -> str:
     dominated = sum(bool(entry["dominated"]) for entry in lost) - twins
     rejected = len(lost) - dominated - twins
     told = [f"{count} {text}" for count, text in (
-        (ties, "in a tie with it"), (fit, "that would do for more cost"),
+        (ties, "in a tie with it"), (fit, "that would do, too"),
         (dominated, "dominated (another is as good in one respect and better in the other)"),
         (twins, "no different from the usual batching (joining requests does not pay for them)"),
         (rejected, "unfit (too slow, or not accurate enough)"),

@@ -63,7 +63,7 @@ def short_table(result: Result) -> str:
         accuracy, capacity, at_rate, _, cost, reasons = cells(entry, wish)
         row = "| " + " | ".join([MARK[entry["verdict"]], names[entry["id"]], accuracy.split(" [")[0],
                                  capacity.removesuffix("/s"), at_rate, cost, reasons]) + " |"
-        (folded if entry["dominated"] else shown).append(row)
+        (folded if entry["dominated"] and not entry["capacity"] else shown).append(row)
     if len(folded) < MANY:
         shown, folded = [*shown, *folded], []
     lines = [*_table(head, shown)]

@@ -179,8 +179,8 @@ def few_requests(load: Load) -> Finding | None:
     count = len(load.rows.measured.succeeded)
     if count >= ENOUGH_FOR_P99 or not count:
         return None
-    return Finding("few-requests", f"{count} requests cannot bound a p99; {ENOUGH_FOR_P99} are the minimum",
-                   "raise --seconds for figures to publish", invalid=False)
+    return Finding("few-requests", f"{count} requests are too few to prove a p99 that one misses; "
+                   f"{ENOUGH_FOR_P99} are the minimum", "raise --seconds for figures to publish", invalid=False)
 
 
 def never_steady(load: Load) -> Finding | None:

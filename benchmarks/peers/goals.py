@@ -95,7 +95,7 @@ GOALS: tuple[Goal, ...] = (
     Goal("JSON pixels: to the quickest peer", 1.0, _best_peer("json"), repeats="JSON pixels: to FastAPI"),
     Goal("PNG upload: to FastAPI", 1.3, _beside("fastapi", "png")),
     Goal("PNG upload: to the quickest peer", 1.0, _best_peer("png"), repeats="PNG upload: to FastAPI"),
-    Goal("p99 at half of the throughput: to the bare server's", 2.0, _tail, most=True),
+    Goal("p99, each at half of its own throughput: to the bare server's", 2.0, _tail, most=True),
     Goal("two workers: to one", 1.7, _two_workers),
 )
 

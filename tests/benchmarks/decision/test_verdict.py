@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks.decision import told
+from benchmarks.decision import result, told
 from benchmarks.decision.merits import shown_bracket
 from benchmarks.decision.screening import dominated
 from benchmarks.decision.trades import trades
 from benchmarks.decision.verdict import decide
+from benchmarks.load.audit import Finding
+from benchmarks.machine.fingerprint import fingerprint
 
 Entry = dict[str, Any]
 
@@ -228,11 +230,30 @@ def test_a_gpu_is_not_for_nothing(wish: dict[str, Any], one: Callable[..., Entry
         "core-seconds leave out the GPU, which others that fit do without"]
 
 
-def test_a_probe_that_was_too_short_missed_nothing(wish: dict[str, Any], one: Callable[..., Entry]) -> None:
-    entry = one("x", at_rate={"passed": False, "over": 0, "requests": 360, "percentile_us": 900.0})
+@pytest.mark.parametrize(("over", "requests", "said"), [
+    (0, 360, "was too short to prove anything (none of 360 over)"),
+    (0, 3551, "never became steady (none of 3,551 over)"),
+    (3, 3551, "never became steady (3 of 3,551 over)"),
+    (30, 3551, "missed the objective (30 of 3,551 over), though those at 400/s kept it: the machine was restless"),
+])
+def test_why_the_load_at_the_expected_rate_proves_nothing_is_told(
+    wish: dict[str, Any], one: Callable[..., Entry], over: int, requests: int, said: str
+) -> None:
+    entry = one("x", low=400.0, high=420.0,
+                at_rate={"passed": False, "over": over, "requests": requests, "percentile_us": 900.0})
 
-    assert decide([entry], wish)["caveats"] == [
-        "the probe at 200/s itself was too short to prove anything (none of 360 over)"]
+    assert decide([entry], wish)["caveats"] == [f"the load at 200/s itself {said}"]
+
+
+def test_an_invalid_loser_that_could_not_win_anyway_leaves_the_decision_valid() -> None:
+    def findings(*reasons: str) -> list[Finding]:
+        entry = {"label": "x", "reasons": list(reasons), "problem": None, "capacity": None}
+        return [each for each in result._findings({
+            "machine": fingerprint(), "wish": {"screening": False}, "configurations": [entry], "calibration": None,
+            "finished": "2026-01-01"}) if each.code == "configuration"]
+
+    assert [each.invalid for each in findings("INVALID: nobody knows")] == [True]
+    assert [each.invalid for each in findings("accuracy 80 % is below 90 %", "INVALID: nobody knows")] == [False]
 
 
 @pytest.mark.parametrize(("low", "high", "blame", "said"), [
@@ -407,8 +428,10 @@ def test_of_accuracies_that_overlap_the_cheapest_is_preferred_openly(
     found = decide(entries, wish | {"objective": "accuracy"})
 
     assert (found["recommended"], found["ties"]) == ("cheap", ["exact", "wide"])
-    assert found["sentence"].endswith("A tie with exact and wide: their accuracies overlap, and this one is preferred "
-                                      "as the cheapest.")
+    assert found["sentence"].endswith("A tie with exact and wide: their accuracies overlap, and this one is one of the "
+                                      "cheapest, and of these takes the least core time.")
+    assert decide([entries[1], entries[2]], wish | {"objective": "accuracy"})["sentence"].endswith(
+        "A tie with wide: their accuracies overlap, and this one is preferred as the cheapest.")
 
 
 def test_more_accuracy_has_its_price_told_and_what_is_not_surely_more_is_left_out(

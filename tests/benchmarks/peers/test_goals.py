@@ -47,14 +47,14 @@ def test_one_comparison_does_not_count_twice_where_one_peer_is_always_the_quicke
 def test_a_tail_must_stay_below_its_bound() -> None:
     rows = [row("bare", "half-own", "raw", 1, 500, 400.0), row("weighbridge", "half-own", "raw", 1, 450, 1000.0)]
 
-    assert line(rows, "p99 at half").endswith("| at most 2 | 2.50 (2.50 to 2.50) | no |")
+    assert line(rows, "p99, each at half").endswith("| at most 2 | 2.50 (2.50 to 2.50) | no |")
 
 
 def test_rounds_on_both_sides_of_one_tell_nobody_who_is_quicker() -> None:
     rows = [row(name, "half-own", "raw", number, 500, p99) for number, p99s in ((1, (1000, 800)), (2, (1000, 1500)))
             for name, p99 in zip(("bare", "weighbridge"), p99s, strict=True)]
 
-    assert line(rows, "p99 at half").endswith("| 1.15 (0.80 to 1.50) | in every round; not told apart |")
+    assert line(rows, "p99, each at half").endswith("| 1.15 (0.80 to 1.50) | in every round; not told apart |")
 
 
 def test_what_was_not_measured_is_not_met() -> None:
