@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.commands.shared import file
 from benchmarks.comparison.publish import RESULTS
@@ -128,10 +128,17 @@ def _row(entry: Result, latencies: dict[tuple[str, str, int, int], Row], wish: R
     return Row(
         model=entry["model"], sha256=sha256, runtime=entry["runtime"], device=entry["device"],
         threads=entry["threads"], workers=entry["workers"], batching=batching(entry) or None,
-        capacity=bracket_of(entry), objective=wish["objective_text"],
+        capacity=bracket_of(entry), ended_by=_ended_by(entry), objective=wish["objective_text"],
         core_seconds=entry["cost"]["core_seconds"] if entry["cost"] else None,
         reason=None if bracket_of(entry) else _reason(entry), **told,
     )
+
+
+def _ended_by(entry: Result) -> Literal["generator", "machine"] | None:
+    """Who set the upper end of the capacity, where it was not the server."""
+    if not bracket_of(entry) or not entry["capacity"]["blame"]:
+        return None
+    return "machine" if entry["capacity"]["bound_by"] == "machine" else "generator"
 
 
 def _reason(entry: Result) -> str | None:

@@ -56,6 +56,9 @@ class Row(_Part):
     half_of: Literal["closed-loop throughput", "capacity"] | None = Field(default=None, description="what `rate` is")
     throughput: Figure | None = Field(default=None, description="requests/s of a closed load")
     capacity: Bounds | None = Field(default=None, description="highest rate that kept the objective; lowest that broke")
+    ended_by: Literal["generator", "machine"] | None = Field(
+        default=None, description="what broke the second rate, where it was not the server"
+    )
     objective: str | None = Field(default=None, description="that the capacity keeps, as p99 ≤ 20 ms")
     core_seconds: float | None = Field(default=None, description="of one core, per million predictions at capacity")
     reason: str | None = Field(default=None, description="why there is no capacity")

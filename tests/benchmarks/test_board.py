@@ -37,6 +37,7 @@ def test_every_row_is_of_a_measured_file_with_its_capacity(file: BoardFile) -> N
         assert row.sha256 == entry["artifact"]["sha256"]
         passed = entry["capacity"]["pass_rate"] if entry["capacity"] else None
         assert (row.capacity[0] if row.capacity else None) == passed
+        assert bool(row.ended_by) == bool(row.capacity and entry["capacity"]["blame"])
 
 
 def test_latency_is_that_of_the_poisson_load_at_half_of_what_a_closed_loop_got_through(file: BoardFile) -> None:

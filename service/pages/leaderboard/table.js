@@ -7,11 +7,17 @@ const COLUMNS = [
   { name: "Accuracy", of: (each) => each.accuracy, down: true, cell: (each) => [percent(each.accuracy), h("small", {}, range(each.low, each.high))], missing: "not measured" },
   { name: "p50", of: (each) => each.row?.p50_ms?.value, cell: (each) => [ms(each.row.p50_ms.value)] },
   { name: "p99", of: (each) => each.row?.p99_ms?.value, cell: (each) => [ms(each.row.p99_ms.value), each.row.p99_ms.interval ? h("small", {}, each.row.p99_ms.interval.map((value) => value.toFixed(2)).join(" – ")) : null, each.row.rate ? h("small", {}, `at ${whole(each.row.rate)}/s`) : null] },
-  { name: "Capacity", of: (each) => each.row?.capacity?.[0], down: true, cell: (each) => [`${whole(each.row.capacity[0])}/s`, h("small", {}, `${whole(each.row.capacity[1])}/s was too much`)] },
+  { name: "Capacity", of: (each) => each.row?.capacity?.[0], down: true, cell: (each) => [`${whole(each.row.capacity[0])}/s`, h("small", {}, limit(each.row))] },
   { name: "Throughput", of: (each) => each.row?.throughput?.value, down: true, cell: (each) => [`${whole(each.row.throughput.value)}/s`] },
   { name: "Parameters", of: (each) => each.parameters, cell: (each) => [whole(each.parameters)] },
   { name: "Size", of: (each) => each.size, cell: (each) => [bytes(each.size)] },
 ];
+
+/** What is known of the capacity from above. */
+function limit(row) {
+  if (row.ended_by) return `or more: the ${row.ended_by} gave in first`;
+  return row.capacity[1] > row.capacity[0] ? `${whole(row.capacity[1])}/s was too much` : "or more: nothing failed";
+}
 
 /** Make the head; the answer draws the rows of `entries()` anew. */
 export function table(entries) {
