@@ -116,6 +116,7 @@ def test_a_batch_of_many_pieces_ends_in_the_same_bits_each_time() -> None:
         (nn.Conv2d(64, 64, 3, padding=1, dilation=2), False),
         (nn.Conv2d(64, 64, 3, padding=1, groups=2), False),
         (nn.Conv2d(64, 64, 5, padding=1), False),
+        (nn.Conv2d(64, 64, 3, padding=1, padding_mode="reflect"), False),
     ],
     ids=str,
 )
@@ -151,6 +152,39 @@ def test_halves_and_doubles_are_left_alone() -> None:
     assert not gains(x.double(), weight.double(), padding=1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not gains(x, weight, padding=1)
+
+
+def test_images_of_one_line_gain_nothing() -> None:
+    weight = torch.randn(64, 64, 3, 3)
+
+    assert gains(torch.randn(1, 64, 2, 2), weight, padding=1)
+    for height, width in ((1, 1), (1, 9), (9, 1), (0, 9)):
+        assert not gains(torch.randn(1, 64, height, width), weight, padding=1)
+
+
+X, WEIGHT = torch.zeros(2, 64, 5, 5), torch.zeros(64, 64, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ((X[:, :56], WEIGHT, None), "64 channels, but got 56"),
+        ((torch.zeros(2, 72, 5, 5), WEIGHT, None), "64 channels, but got 72"),
+        ((X, WEIGHT, torch.zeros(8)), "bias to be 1-dimensional with 64"),
+        ((X, WEIGHT, torch.zeros(64, dtype=torch.float64)), "bias type"),
+        ((X, WEIGHT[0, 0, 0], None), "three dimensions"),
+    ],
+    ids=["too few channels", "too many channels", "a short bias", "a bias of doubles", "a filter of one dimension"],
+)
+def test_what_does_not_fit_is_read_by_nobody_and_refused_in_torchs_words(
+    tensors: tuple[Tensor, Tensor, Tensor | None], said: str, calls: list[torch.Size]
+) -> None:
+    with Winograd(), pytest.raises(RuntimeError, match=said):
+        functional.conv2d(*tensors, padding=1)
+    with pytest.raises(ValueError, match=r"wanted, float32 .*; these are float32 \(2, .* on cpu"):
+        convolve(*tensors)
+
+    assert not calls
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def _conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None,  # noqa: A002 - torch's names
     stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
 ) -> Tensor:
-    if gains(input, weight, stride, padding, dilation, groups):
+    if gains(input, weight, stride, padding, dilation, groups) and _can_read(input, weight, bias):
         return convolve(input, weight, bias)
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
@@ -37,16 +37,18 @@ def gains(
 ) -> bool:
     """Whether a convolution, given as to `conv2d`, can be computed here and is wide enough to be quicker so."""
     return (
-        x.dim() == 4 and x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
+        _can_read(x, weight, None)
+        and min(x.shape[2:]) > 1  # the tiles of a line are mostly padding
         and not torch.is_autocast_enabled("cpu")
         and _suits(weight, stride, padding, dilation, groups)
     )
 
 
 def has_wide_convolutions(network: nn.Module) -> bool:
-    """Whether `gains` would say yes to any layer of a network in fp32 on the CPU."""
+    """Whether `gains` would say yes to any layer of a network in fp32 on the CPU, if its images are not lines."""
     return any(
-        _suits(layer.weight, layer.stride, layer.padding, layer.dilation, layer.groups)
+        layer.padding_mode == "zeros"  # else the layer pads by itself and asks for a convolution without
+        and _suits(layer.weight, layer.stride, layer.padding, layer.dilation, layer.groups)
         for layer in network.modules() if isinstance(layer, nn.Conv2d)
     )
 
@@ -61,12 +63,28 @@ def _suits(weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int
     )
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`conv2d(x, weight, bias, padding=1)` for x (N, I, H, W) and weight (O, I, 3, 3), fp32 on the CPU, with I and O
-    multiples of LANES. The answer (N, O, H, W) is channels last, whatever x is.
+def _can_read(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether they are what `convolve` takes: machine code reads as much memory as it is told there is."""
+    return (
+        x.dim() == weight.dim() == 4 and x.shape[1] == weight.shape[1] and weight.shape[2:] == (3, 3)
+        and not any(channels % LANES for channels in weight.shape[:2]) and min(x.shape[2:]) > 0
+        and (bias is None or bias.shape == weight.shape[:1])
+        and all(each.device.type == "cpu" and each.dtype == torch.float32
+                for each in (x, weight, bias) if each is not None)
+    )
 
-    RuntimeError or OSError as `native.library` has it.
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`conv2d(x, weight, bias, padding=1)` for x (N, I, H, W), weight (O, I, 3, 3) and bias (O), fp32 on the CPU, with
+    I and O multiples of LANES. The answer (N, O, H, W) is channels last, whatever x is.
+
+    ValueError for other shapes and types; RuntimeError or OSError as `native.library` has it.
     """
+    if not _can_read(x, weight, bias):
+        given = ", ".join(f"{str(each.dtype).removeprefix('torch.')} {tuple(each.shape)} on {each.device}"
+                          for each in (x, weight, bias) if each is not None)
+        raise ValueError(f"images (N, I, H, W), filters (O, I, 3, 3) and a bias (O) are wanted, float32 on the CPU, "
+                         f"I and O multiples of {LANES}; these are {given}")
     bias = weight.new_zeros(len(weight)) if bias is None else bias
     answer: Tensor = _Convolution.apply(x.permute(0, 2, 3, 1).contiguous(), weight, bias)  # type: ignore[no-untyped-call]
     return answer.permute(0, 3, 1, 2)
