@@ -14,7 +14,8 @@ from training.atomic import taking_turns, write_atomically
 from training.cpu import cpu_flags
 from training.places import cache_folder
 
-# The C library's OpenMP is torch's own, which is loaded already, so both use the same threads.
+# gcc's OpenMP is torch's own, which is loaded already, so both use the same threads. clang brings its own, libomp: more
+# threads, and as many of them as OMP_NUM_THREADS or the cores say, whatever torch.set_num_threads did.
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-std=gnu11", "-funroll-loops")
 
 
@@ -52,7 +53,8 @@ def _kept(command_line: list[str], source: Path, file: str) -> Path:
 
 def _compile(command_line: list[str], source: Path, made: Path) -> Path:
     done = subprocess.run(  # noqa: S603 - the compiler of this machine, on a file of this package
-        [*command_line, str(source), "-o", str(made)], capture_output=True, text=True, check=False
+        [*command_line, str(source), "-o", str(made)], capture_output=True, check=False,
+        text=True, errors="replace",  # what a compiler quotes need not be in the locale's encoding
     )
     if done.returncode:
         raise RuntimeError(f"{command_line[0]} does not compile {source.name}: {done.stderr.strip()[-500:]}")

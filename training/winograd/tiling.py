@@ -13,7 +13,9 @@ from torch import Tensor
 from training.winograd.native import Shape, library
 from training.winograd.points import POINTS
 
-PIECE = 32 << 20  # bytes of transformed tiles at a time, so that a batch of any size needs no more memory than that
+# Bytes that the transformed tiles of one piece of a batch may have, and its products as many again, so that memory does
+# not grow with the batch. A piece is whole images, and at least one, however many bytes that takes.
+PIECE = 32 << 20
 
 WORTH = .8  # of the products are left where a larger tile, with larger errors, is taken
 
