@@ -2,8 +2,9 @@
 
     train(Task(recipe, seed=0, protocol="clean"), execution=choose(recipe), watcher=Silent())
 
-A run that is interrupted anywhere starts again after its last finished epoch and ends in the same bits, because
-everything an epoch depends on is in the saved state or a function of (seed, epoch, batch).
+A run that is interrupted anywhere starts again after its last finished epoch. Everything an epoch depends on is in the
+saved state or a function of (seed, epoch, batch), so with the same version of this code and of torch, on the same kind
+of machine, it ends in the same bits. A run that goes on with other convolutions of ours says so.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from training.result import assemble
 from training.runs import Run, open_run, run_folder
 from training.scoring import Score, score
 from training.teacher import Teacher
+from training.winograd import fingerprint
 from training.winograd import native as transforms
 
 SAMPLE = 5000  # training images, at most, that a network may look at before it begins: the first, or from all over
@@ -67,6 +69,9 @@ class Watcher(Protocol):
 
     def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
         """A run starts or is resumed after `epochs_done` epochs of `images` each."""
+
+    def note(self, text: str) -> None:
+        """Something to know about the run that has just begun; the text names it."""
 
     def asking(self, teacher: str, done: int, total: int) -> None:
         """Before the first epoch: `teacher` has answered `done` of `total` images, which was not done before."""
@@ -153,9 +158,13 @@ class _Session:
         }
         if self.teacher is not None:
             self.record["teacher"] = self.teacher.record
+        if execution.winograd:
+            self.record["kernels"] = fingerprint()
         if state:
             self._take_up(state)
             self.record["first_epoch"] = len(self.history) + 1
+            if note := self._other_kernels():
+                self.record["note"] = note
 
     def _sample(self) -> torch.Tensor:
         images = self.material.batches.images
@@ -167,6 +176,8 @@ class _Session:
     def run(self, watcher: Watcher, deadline: float) -> bool:
         """Train the epochs that are left; False when time ran out before the last."""
         watcher.begin(self.task, self.execution, len(self.material.batches.labels), len(self.history))
+        if "note" in self.record:
+            watcher.note(f"{self.task.label}: {self.record['note']}")
         if self.teacher is not None:
             self.teacher.ask(partial(watcher.asking, self.task.recipe.teacher))
         for epoch in range(len(self.history), self.task.recipe.epochs):
@@ -208,6 +219,17 @@ class _Session:
         self.learner.load_state_dict(state["learner"])
         self.history, self.past = state["history"], state["sessions"]
         checkpoint.write_history(self.task.folder, self.history)  # a kill may have come between state and history
+
+    def _other_kernels(self) -> str | None:
+        """What to say where Winograd's convolutions are no longer those of the session before: a long run goes on."""
+        begun = self.past[-1]
+        if not (self.execution.winograd and begun["execution"].get("winograd")):
+            return None  # an execution of another device, which the sessions show
+        if begun.get("kernels") == self.record["kernels"]:
+            return None
+        which = "other code" if "kernels" in begun else "perhaps other code"
+        return (f"begun on commit {begun['commit'] or 'unknown'} and continued on {self.record['commit'] or 'unknown'} "
+                f"with {which} for Winograd's convolutions: no run in one go ends in these bits")
 
     def _epoch(self, epoch: int, watcher: Watcher) -> dict[str, Any]:
         batches, learner = self.material.batches, self.learner

@@ -79,6 +79,10 @@ class Row:
         self._bar = self._progress.add_task(label, total=self._epochs, facts=described(execution))
         self._move(epochs_done)
 
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        self._overview.say(text)
+
     def asking(self, teacher: str, done: int, total: int) -> None:
         """Beside the bar, which stands still; elsewhere than on a terminal once, in a line."""
         if not self._asking:

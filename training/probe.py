@@ -36,7 +36,7 @@ from training.native import compiler
 from training.places import cache_folder
 from training.recipe import Recipe
 from training.splits import spread
-from training.winograd import has_wide_convolutions
+from training.winograd import fingerprint, has_wide_convolutions
 from training.winograd.native import available
 
 BUDGET_S = 2.5      # for all candidates together; each takes at least STEPS steps, however long they are
@@ -64,6 +64,7 @@ def probe(recipe: Recipe, base: Execution) -> Probe:
     where = {
         "machine": provenance.machine(), "versions": provenance.versions(), "threads": base.threads,
         "ways": sorted(asdict(base)),  # a release that knows another way of running asks again
+        "kernels": fingerprint() if base.device == "cpu" and compiler() else None,  # and so does one with quicker ones
     }
     key = hashlib.sha256(json.dumps([where, base.device], sort_keys=True).encode()).hexdigest()[:12]
     path = cache_folder() / "probes" / f"{recipe.name}-{recipe.fingerprint}-{key}.json"

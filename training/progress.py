@@ -21,6 +21,9 @@ class Silent:
     def begin(self, task: Task, execution: Execution, images: int, epochs_done: int) -> None:
         """Nothing."""
 
+    def note(self, text: str) -> None:
+        """Nothing."""
+
     def asking(self, teacher: str, done: int, total: int) -> None:
         """Nothing."""
 
@@ -46,6 +49,10 @@ class Lines:
         self._epochs, self._epochs_done, self._began = task.recipe.epochs, epochs_done, time.monotonic()
         self._quarters = 0
         self._console.print(heading(task, execution, images, epochs_done))
+
+    def note(self, text: str) -> None:
+        """A line."""
+        self._console.print(f"  {text}", highlight=False, markup=False)
 
     def asking(self, teacher: str, done: int, total: int) -> None:
         """A line for each quarter."""
@@ -88,6 +95,10 @@ class Live:
         done = images * epochs_done  # from the start, or the rate would count a resumed run's past as today's work
         self._bar = self._progress.add_task(task.recipe.name, total=images * self._epochs, completed=done, facts="")
         self._progress.start()
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self._progress.console.print(f"  {text}", highlight=False, markup=False)
 
     def asking(self, teacher: str, done: int, total: int) -> None:
         """Beside the bar, which stands still."""

@@ -39,6 +39,7 @@ from training.published import Published, Unfit, check_fit, find_published
 from training.recipe import Recipe
 from training.runs import Run, RunError, complete_runs, find_run
 from training.transfer import moved
+from training.winograd import fingerprint
 
 PER_PASS = 500  # images, at most; the activations of wide networks are large
 Tell: TypeAlias = Callable[[int, int], None]  # images answered, and images there are
@@ -138,7 +139,9 @@ def _asked(source: Run | Published, student: Recipe, sha256: str, execution: Exe
     """
     if isinstance(source, Run):
         execution = answering(source.recipe, device=execution.device, threads=execution.threads)
-    how = ["onnx", "cpu"] if isinstance(source, Published) else [execution.precision, execution.device]
+    how: list[str] = ["onnx", "cpu"]
+    if isinstance(source, Run):
+        how = [execution.precision, execution.device, *([fingerprint()] if execution.winograd else [])]
     mirrored = any("flip" in name for name in student.augment)
     asked = [_record(source)["weights_sha256"], sha256, *how, mirrored]
     path = cache_folder() / "teachers" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}.pt"

@@ -14,7 +14,8 @@ class Engine(Protocol):
 
     Events are `begin`, `asking`, `batch` and `epoch` as a watcher is told them, then `finished` with the run's folder,
     `unfinished` when time was up, or `failed` with the reason. `lost` says why a task has to begin again from what was
-    saved of it; its next event is another `begin`. `note` is a sentence about no task; its number means nothing.
+    saved of it; its next event is another `begin`. `note` is a sentence that names whatever it is about; its number
+    means nothing.
     """
 
     def __enter__(self) -> Engine:

@@ -132,6 +132,10 @@ class _Wire:
         """The task stays where it is: the parent knows it."""
         self._pipe.send(("begin", (asdict(execution), images, epochs_done)))
 
+    def note(self, text: str) -> None:
+        """As it is."""
+        self._pipe.send(("note", (text,)))
+
     def asking(self, teacher: str, done: int, total: int) -> None:
         """As it is."""
         self._pipe.send(("asking", (teacher, done, total)))

@@ -86,6 +86,10 @@ class _Wire:
         """The task stays where it is: the head knows it."""
         self._told.put(("begin", (asdict(execution), images, epochs_done), {}))
 
+    def note(self, text: str) -> None:
+        """As it is."""
+        self._told.put(("note", (text,), {}))
+
     def asking(self, teacher: str, done: int, total: int) -> None:
         """Nothing: who learns from another network is trained where that lies."""
 

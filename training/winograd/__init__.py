@@ -16,5 +16,6 @@ and a batch goes through in pieces.
 from __future__ import annotations
 
 from training.winograd.convolution import Winograd, convolve, gains, has_wide_convolutions
+from training.winograd.identity import fingerprint
 
-__all__ = ["Winograd", "convolve", "gains", "has_wide_convolutions"]
+__all__ = ["Winograd", "convolve", "fingerprint", "gains", "has_wide_convolutions"]
