@@ -1,9 +1,9 @@
 """Which images are trained on, held out for validation, and tested on. A pure function of the images; no seed.
 
-Where the data says parts, they are kept, and validation is taken from train where it has none. Else a fifth of each
-class is the test part and an eighth of the rest the validation part, at least one image of each. The images of a class
-are put in the order of the hash of their pixels and cut, so that the same folder always gives the same parts, whatever
-its files are called.
+Where the data says parts, they are kept, and what it lacks is taken from train, which is all of it where it says none:
+a fifth of each class is the test part and an eighth of the rest the validation part, at least one image of each. The
+images of a class are put in the order of the hash of their pixels and cut, so that the same folder always gives the
+same parts, whatever its files are called.
 
 The same picture twice would be learned and then asked about. Copies always fall into one part; where the data itself
 has a picture in two parts, it stays in the test part, or else in validation, and is taken out of the other.
@@ -24,6 +24,7 @@ from training.own.collect import Part
 TEST, VALIDATION = 0.2, 0.125
 RANK: dict[Part, int] = {"test": 0, "validation": 1, "train": 2}
 RULE = "a fifth of each class is tested on and an eighth of the rest held out, by the hash of the pixels"
+GIVEN = "as the data says"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,17 @@ def divide(
                              "least one image to train on, one to validate and one to test")
     left_out = len(digests) - sum(map(len, kept.values()))
     return Parts(tuple(kept["train"]), tuple(kept["validation"]), tuple(kept["test"]), left_out)
+
+
+def rule(said: Sequence[Part | None]) -> str:
+    """How `divide` comes to its parts, in words; `said` as there."""
+    if "test" in said and "validation" in said:
+        return GIVEN
+    if "test" in said:
+        return f"{GIVEN}, and an eighth of each class of train is held out, by the hash of the pixels"
+    if "validation" in said:
+        return f"{GIVEN}, and a fifth of each class of train is tested on, by the hash of the pixels"
+    return RULE
 
 
 def _take(

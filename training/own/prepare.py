@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from training.cpu import usable_cores
 from training.own import pictures, store
 from training.own.collect import Collected, Item, collect
-from training.own.parts import RULE as PARTS_RULE
-from training.own.parts import divide
+from training.own.parts import divide, rule
 from training.own.store import Facts
 
 Size = tuple[int, int]  # height, width
@@ -56,19 +55,19 @@ def _stored(
 ) -> Facts:
     index = {label: place for place, label in enumerate(collected.classes)}
     labels = np.array([index[item.label] for item in collected.items], np.int64)
-    parts = divide(images, labels, [item.part for item in collected.items], collected.classes)
+    said = [item.part for item in collected.items]
+    parts = divide(images, labels, said, collected.classes)
     seen = [*parts.train, *parts.validation]
     arrays = {"train": (images[seen], labels[seen]), "test": (images[[*parts.test]], labels[[*parts.test]])}
     mean, std = statistics(images[[*parts.train]])
     hashes = {split: hashlib.sha256(held.tobytes() + truth.tobytes()).hexdigest()
               for split, (held, truth) in arrays.items()}
     height, width, channels = images.shape[1:]
-    said = any(item.part for item in collected.items)
     facts = Facts(
         name=name, digest=store.digest_of(hashes | {"validation": str(len(parts.validation))}, collected.classes),
         height=height, width=width, channels=channels, classes=collected.classes, mean=mean, std=std,
         train=len(parts.train), validation=len(parts.validation), test=len(parts.test), left_out=parts.left_out,
-        resized=resized, rules={"size": pictures.RULE, "parts": "as the data says" if said else PARTS_RULE},
+        resized=resized, rules={"size": pictures.RULE, "parts": rule(said)},
         source=source, stamp=stamp,
     )
     store.write(facts, arrays)

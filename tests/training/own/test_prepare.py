@@ -76,20 +76,47 @@ def test_what_was_prepared_is_not_read_again_and_a_changed_folder_is_another_dat
     assert load_split(first.dataset, "train").sha256 != load_split(other.dataset, "train").sha256
 
 
-def test_parts_that_the_folder_has_are_kept(shapes: Path, draw: Draw) -> None:
+@pytest.fixture
+def parted(shapes: Path, draw: Draw) -> Path:
+    """Four images of each of three classes in every part."""
+    parted = shapes.parent / "parted"
     for part, first in (("train", 0), ("val", 1000), ("test", 2000)):
         for label in range(3):
-            folder = shapes.parent / "parted" / part / str(label)
+            folder = parted / part / str(label)
             folder.mkdir(parents=True)
             for place in range(4):
                 draw(label, first + 10 * label + place).save(folder / f"{place}.png")
-    parted = shapes.parent / "parted"
+    return parted
+
+
+def test_parts_that_the_folder_has_are_kept(parted: Path) -> None:
     shutil.copy(parted / "test" / "1" / "0.png", parted / "train" / "1" / "copy.png")
 
-    facts = prepare(shapes.parent / "parted")
+    facts = prepare(parted)
 
     assert (facts.train, facts.validation, facts.test, facts.left_out) == (12, 12, 12, 1)
     assert facts.rules["parts"] == "as the data says"
+
+
+@pytest.mark.parametrize(
+    ("missing", "counts", "said"),
+    [
+        (["val"], (9, 3, 12), "as the data says, and an eighth of each class of train is held out"),
+        (["test"], (9, 12, 3), "as the data says, and a fifth of each class of train is tested on"),
+        (["val", "test"], (6, 3, 3), "a fifth of each class is tested on and an eighth of the rest held out"),
+    ],
+    ids=["validation", "test", "both"],
+)
+def test_a_part_that_the_folder_lacks_is_taken_from_train_and_the_facts_say_so(
+    parted: Path, missing: list[str], counts: tuple[int, int, int], said: str
+) -> None:
+    for part in missing:
+        shutil.rmtree(parted / part)
+
+    facts = prepare(parted)
+
+    assert (facts.train, facts.validation, facts.test) == counts
+    assert facts.rules["parts"] == f"{said}, by the hash of the pixels"
 
 
 def test_images_of_several_sizes_are_stretched_when_a_size_is_said(shapes: Path, draw: Draw) -> None:
