@@ -1,8 +1,8 @@
 """Every setting of the service: the only reader of the environment, read once, typed, with its range.
 
 A wrong value stops the start with one sentence that names the variable, the value and what is allowed, and so does a
-variable of ours that nobody reads: a slip of the pen must not start a server without its keys. The table in the README
-is printed from here:
+variable of ours that nobody reads: a slip of the pen must not start a server without its keys. The table in
+docs/settings.md is printed from here:
 
     python -m service settings
 """

@@ -48,7 +48,7 @@ def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
             named = [value for option, value in pairwise(options) if option == "--env"]
             assert {value.split("=")[0] for value in named} <= VARIABLES
         case ["docker", "push", image]:
-            assert f"make image TAG={image}" in COMMANDS
+            assert f"make image TAG={image}" in COMMANDS or any(f"-t {image} ." in made for made in COMMANDS)
             assert not image.endswith((":cpu", ":latest"))
         case ["cd", folder, "&&", "kustomize", "edit", "set", "image", change]:
             _sets_the_image(folder, *change.split("="), tmp_path)
@@ -69,7 +69,7 @@ def test_a_command_does_what_it_can_here(command: str, tmp_path: Path) -> None:
 
 
 def _sets_the_image(folder: str, name: str, image: str, tmp_path: Path) -> None:
-    """That the servers of an overlay then run it; where there is no kustomize, its line is written here."""
+    """That an overlay's servers, or the load, then run it; where there is no kustomize, its line is written here."""
     if KUBECTL is None:
         pytest.skip("no kubectl; `make manifests` gets one")
     shutil.copytree(REPOSITORY / "deploy", tmp_path / "deploy")
@@ -82,9 +82,11 @@ def _sets_the_image(folder: str, name: str, image: str, tmp_path: Path) -> None:
         said["images"] = [{"name": name, "newName": where, "newTag": tag}]
         (overlay / "kustomization.yaml").write_text(yaml.safe_dump(said))
     built = subprocess.run([str(KUBECTL), "kustomize", str(overlay)], capture_output=True, text=True, check=True).stdout
-    server, = (each for each in yaml.safe_load_all(built) if each["kind"] in ("Deployment", "ServingRuntime"))
-    spec = server["spec"]["template"]["spec"] if server["kind"] == "Deployment" else server["spec"]
-    assert [container["image"] for container in spec["containers"]] == [image]
+    running = [each for each in yaml.safe_load_all(built) if each["kind"] in ("Deployment", "ServingRuntime", "Job")]
+    assert len(running) == (2 if folder.endswith("load") else 1)
+    for each in running:
+        spec = each["spec"] if each["kind"] == "ServingRuntime" else each["spec"]["template"]["spec"]
+        assert [container["image"] for container in spec["containers"]] == [image]
 
 
 @pytest.mark.parametrize("folder", ["overlays/gpu", "kserve"])
