@@ -57,7 +57,7 @@ test-slow: .venv/.ready .venv-serve/.ready  ## servers killed, trainings resumed
 	$(PYTEST) -n 2 --dist loadfile -p no:benchmark -m slow || { $(AGAIN); }
 	.venv-serve/bin/python -m benchmarks demo --seconds 2
 
-test-all: test test-slow  ## everything CI runs
+test-all: test test-slow  ## both; CI also has manifests and foreign models to test with, and runs image-test (.ci/run)
 
 readme: .venv-serve/.ready  ## make the generated tables of the README anew
 	.venv-serve/bin/python -m benchmarks.readme
