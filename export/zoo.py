@@ -4,8 +4,8 @@
     python -m export zoo fm002-ann 'cf004-*' --plan   what would be done, and how long it takes
 
 What is finished is exported first, so that something can be served at once; then what is missing is trained, the
-quickest first, and exported too. All of it can be stopped at any moment, and the same command goes on. A recipe whose
-data is not here is left out, with a note.
+quickest first but teachers before who learns from them, and exported too. All of it can be stopped at any moment, and
+the same command goes on. A recipe whose data is not here is left out, with a note.
 """
 
 from __future__ import annotations
