@@ -40,6 +40,7 @@ class Joining:
         self._pairs = 0
         self._windows = 0   # since the estimate is good
         self._former: tuple[bool, float] | None = None  # kind and ns per request of the window before
+        self._began: int | None = None                  # of the clock; None until the next answer
         self._begin()
 
     def restart(self) -> None:
@@ -69,7 +70,7 @@ class Joining:
 
     def _begin(self) -> None:
         self._requests = 0
-        self._began: int | None = self._clock()
+        self._began = self._clock()
         self._cpu_began = self._cpu()
 
     def _learn(self, excess: float) -> None:

@@ -76,8 +76,8 @@ def _preferred(tied: list[Entry], wish: dict[str, Any], names: dict[str, str]) -
         cheapest = [entry for entry in tied if per_hour(entry, wish) == per_hour(best, wish)]
         if len(cheapest) == 1:
             return "is preferred as the cheapest"
-        first = "takes the least core time" if efficiency(best) > efficiency(cheapest[1]) else "the first by its name"
-        return f"is one of the cheapest, and of these {first}"
+        by = "takes the least core time" if efficiency(best) > efficiency(cheapest[1]) else "the first by its name"
+        return f"is one of the cheapest, and of these {by}"
     first = max(tied, key=top1)
     if first is not best and efficiency(best) > efficiency(first):
         return f"is as accurate as {names[first['id']]}, as far as can be told, for less core time"
