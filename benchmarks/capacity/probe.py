@@ -144,7 +144,7 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
     drifting = (finding := never_steady(load)) is not None and finding.invalid
     passed = not stopped and not drifting and len(rows) >= requests_needed(slo.percentile, over)
     allowed = load.plan.most_over if load.plan.most_over is not None else most_over(slo.percentile, len(rows))
-    few = not passed and not stopped and not drifting and len(rows) < requests_needed(slo.percentile, 0)
+    few = not (passed or stopped or drifting or over)  # so nothing but their number speaks against it
     # What would have missed it too, had every request been sent on time: failures, and what no lag of ours explains.
     excused = excused_us(load.rows)[~load.rows.warmup]
     surely = int(np.count_nonzero((rows.outcome != OK) | (rows.response_us > slo.limit_us + excused)))
@@ -162,7 +162,7 @@ def judge(load: Load, slo: Slo, trial: int = 0) -> Judgement:
         interval_us=latency_interval(answered.response_us, slo.percentile) if len(answered) else None,
         good=good, goodput=round(good / _lasted(load), 2), disturbed=disturbed,
         blame=_blame(load, slo, passed=passed, surely=surely > allowed) or disturbed
-        or (f"{len(rows)} requests are too few to prove anything" if few and not over else None),
+        or (f"{len(rows)} requests are too few to prove anything" if few else None),
     )
 
 

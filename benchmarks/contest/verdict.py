@@ -139,10 +139,11 @@ def _answers(pairs: list[tuple[Load, Load]]) -> dict[str, Any]:
     """Requests that only one side answered, of those that both were sent: they share a schedule."""
     sides = [[load.rows.measured.outcome == OK for load in loads] for loads in zip(*pairs, strict=True)]
     a, b = (sum(np.count_nonzero(part) for part in parts) / max(1, sum(map(len, parts))) for parts in sides)
-    both = [(one[:least], other[:least]) for one, other in zip(*sides, strict=True)
-            for least in [min(len(one), len(other))]]
-    only_a = sum(int(np.count_nonzero(one & ~other)) for one, other in both)
-    only_b = sum(int(np.count_nonzero(other & ~one)) for one, other in both)
+    only_a = only_b = 0
+    for one, other in zip(*sides, strict=True):
+        sent = min(len(one), len(other))
+        only_a += int(np.count_nonzero(one[:sent] & ~other[:sent]))
+        only_b += int(np.count_nonzero(other[:sent] & ~one[:sent]))
     failing = b < a - MORE_FAILING and mcnemar(only_a, only_b) < SIGN_TEST
     return {"a": float(a), "b": float(b), "only_a": only_a, "only_b": only_b,
             "verdict": "failing" if failing else "no difference shown"}

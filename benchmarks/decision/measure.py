@@ -45,6 +45,7 @@ from benchmarks.load.generator import Progress, send
 from benchmarks.load.payloads import read_payloads
 from benchmarks.load.plan import Plan
 from benchmarks.load.reference import reference
+from benchmarks.load.schedule import rounded
 from benchmarks.load.stored import Load, facts_path, find_load
 from benchmarks.machine.children import last_lines
 from benchmarks.machine.cores import Cores, share_out
@@ -187,7 +188,7 @@ class _Round:
             if wish.rate <= found.low:
                 self._at(wish.rate, f"expected-{self._number}", f"the expected {wish.rate:g}/s")
             for name, share in SHARES.items() if last else ():
-                self._at(float(f"{share * found.low:.4g}"), name, f"{share:.0%} of capacity")
+                self._at(rounded(share * found.low), name, f"{share:.0%} of capacity")
         return {"bracket": [found.low, found.high], "probes": sorted(self._probes() - known)}
 
     def _seems_to_remember(self) -> bool:
